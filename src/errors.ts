@@ -1,0 +1,45 @@
+/** What went wrong, in the terms every room shares; `http/plugins/error-response.ts` maps a kind to a status and code. */
+export type ErrorKind =
+  | 'invalid'
+  | 'unauthorized'
+  | 'token_expired'
+  | 'forbidden'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'conflict'
+  | 'too_large'
+  | 'rate_limited'
+  | 'upstream'
+  | 'unavailable'
+  | 'disk_full'
+
+/** Facts a client can act on, shown as `details` in an error answer. Never a secret, never a path of this machine. */
+export type ErrorDetails = Record<string, unknown>
+
+/**
+ * An expected failure. `message` is one sentence that a stranger can act on and is shown to the client as it is;
+ * what only an operator may see goes into `cause`, which is logged and never sent.
+ *
+ * The field is `kind` and not `code`, because Elysia reads `error.code` first and would lose the class.
+ */
+export class AppError extends Error {
+  readonly kind: ErrorKind
+  readonly details: ErrorDetails
+
+  constructor(kind: ErrorKind, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'AppError'
+    this.kind = kind
+    this.details = options.details ?? {}
+  }
+}
+
+/** True for an `AppError`, of one kind when `kind` is given. */
+export function isAppError(error: unknown, kind?: ErrorKind): error is AppError {
+  return error instanceof AppError && (kind === undefined || error.kind === kind)
+}
+
+/** The sentence of any thrown value, for logs and stored error messages. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
