@@ -1,0 +1,266 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { AppError, messageOf } from './errors.ts'
+import { type NetworkList, parseNetworks } from './networks.ts'
+
+/** One line of the log: how grave it is at least. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+
+/** The effective configuration: checked, typed and frozen. Times are seconds, sizes bytes. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly baseUrl: string | null
+  readonly trustProxy: NetworkList
+  readonly dataDir: string
+  readonly databaseUrl: string
+  readonly databaseAuthToken: string | null
+  readonly archiveDir: string
+  readonly archiveMaxBytes: number
+  readonly encryptionKey: Uint8Array | null
+  readonly adminToken: string | null
+  readonly syncInterval: number
+  readonly syncConcurrency: number
+  readonly allowedNetworks: NetworkList
+  readonly localRepositoryRoots: readonly string[]
+  readonly logLevel: (typeof LOG_LEVELS)[number]
+  readonly logFormat: 'json' | 'pretty'
+}
+
+/** A variable as the README and `package-broker config` show it. */
+export interface Variable {
+  readonly name: string
+  readonly shownDefault: string
+  readonly meaning: string
+  /** Never shown; may be given as `NAME_FILE`, a path to read it from. */
+  readonly secret: boolean
+}
+
+interface Definition extends Variable {
+  readonly key: keyof Config
+  /** Reads the text, or the default when it is undefined. Throws AppError('invalid') saying what is allowed. */
+  read(text: string | undefined, soFar: Partial<Config>): unknown
+  /** How the effective value is shown. */
+  show?(value: unknown): string
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Every variable, in the order of the README table. `DATA_DIR` stands before those whose default derives from it. */
+const DEFINITIONS: readonly Definition[] = [
+  define('host', 'HOST', '0.0.0.0', 'listening address', (text) => text ?? '0.0.0.0'),
+  define('port', 'PORT', '8080', 'listening port; 0 picks a free one and logs it', integer(8080, 0, 65_535)),
+  define(
+    'baseUrl',
+    'BASE_URL',
+    'from the request',
+    'public origin written into metadata and lock files; set it behind a proxy (a path prefix is allowed)',
+    baseUrl,
+  ),
+  define(
+    'trustProxy',
+    'TRUST_PROXY',
+    'off',
+    'which peers’ `X-Forwarded-*` headers are believed (CIDRs, comma-separated)',
+    networks,
+  ),
+  define('dataDir', 'DATA_DIR', './data', 'database, archives, generated key', (text) => resolve(text ?? './data')),
+  define(
+    'databaseUrl',
+    'DATABASE_URL',
+    'file:$DATA_DIR/package-broker.db',
+    '`file:`, or `libsql://`, `https://`, `http://` for Turso or a libSQL server',
+    databaseUrl,
+  ),
+  secret('databaseAuthToken', 'DATABASE_AUTH_TOKEN', '–', 'token of the libSQL server', (text) => text ?? null),
+  define('archiveDir', 'ARCHIVE_DIR', '$DATA_DIR/archives', 'on-disk archive cache', (text, soFar) =>
+    resolve(text ?? `${soFar.dataDir}/archives`),
+  ),
+  define(
+    'archiveMaxBytes',
+    'ARCHIVE_MAX_BYTES',
+    '0',
+    'size of the archive cache in bytes; 0 = no bound',
+    integer(0, 0, Number.MAX_SAFE_INTEGER),
+  ),
+  secret(
+    'encryptionKey',
+    'ENCRYPTION_KEY',
+    '$DATA_DIR/encryption.key',
+    'key of stored credentials: base64 of exactly 32 bytes; generated on first start',
+    encryptionKey,
+  ),
+  secret(
+    'adminToken',
+    'ADMIN_TOKEN',
+    '–',
+    'a token that may do everything and is not in the database; at least 32 characters',
+    adminToken,
+  ),
+  define(
+    'syncInterval',
+    'SYNC_INTERVAL',
+    '900',
+    'seconds between two looks at a repository',
+    integer(900, 10, 31_536_000),
+  ),
+  define('syncConcurrency', 'SYNC_CONCURRENCY', '8', 'repositories synchronised at once', integer(8, 1, 64)),
+  define(
+    'allowedNetworks',
+    'ALLOWED_NETWORKS',
+    '–',
+    'CIDRs outside the public internet that sources may reach (loopback, private, link-local and metadata addresses are refused otherwise); `*` allows all',
+    networks,
+  ),
+  define(
+    'localRepositoryRoots',
+    'LOCAL_REPOSITORY_ROOTS',
+    '–',
+    'directories, comma-separated, whose git repositories may be added as `file://` or by path',
+    directories,
+  ),
+  define('logLevel', 'LOG_LEVEL', 'info', `one of ${LOG_LEVELS.join(', ')}`, oneOf('info', LOG_LEVELS)),
+  define(
+    'logFormat',
+    'LOG_FORMAT',
+    '`pretty` on a terminal, else `json`',
+    '`json` or `pretty`; logs go to standard output',
+    oneOf(process.stdout.isTTY ? 'pretty' : 'json', ['json', 'pretty']),
+  ),
+]
+
+/** The table of variables, for the README and `package-broker config`. */
+export const VARIABLES: readonly Variable[] = DEFINITIONS
+
+/**
+ * Reads the configuration from the environment; nothing else is read, but for files that `NAME_FILE` names.
+ * Throws AppError('invalid') with one line per mistake, all mistakes at once.
+ */
+export function readConfig(environment: Environment = process.env): Config {
+  const config: Partial<Record<keyof Config, unknown>> = {}
+  const mistakes: string[] = []
+  for (const definition of DEFINITIONS) {
+    let text: string | undefined
+    try {
+      text = textOf(definition, environment)
+      config[definition.key] = definition.read(text, config as Partial<Config>)
+    } catch (error) {
+      const value = definition.secret || text === undefined ? '' : ` (now “${text}”)`
+      mistakes.push(`${definition.name}${value}: ${messageOf(error)}`)
+    }
+  }
+  if (mistakes.length > 0) throw new AppError('invalid', mistakes.join('\n'))
+  return Object.freeze(config as unknown as Config)
+}
+
+/** Name and effective value of every variable; a secret shows only whether it is set. */
+export function effectiveValues(config: Config): { name: string; value: string; meaning: string }[] {
+  return DEFINITIONS.map((definition) => {
+    const value = config[definition.key]
+    return { name: definition.name, value: shown(definition, value), meaning: definition.meaning }
+  })
+}
+
+function shown(definition: Definition, value: unknown): string {
+  if (definition.secret) return value === null ? '' : '(set)'
+  return definition.show?.(value) ?? String(value ?? '')
+}
+
+function textOf(definition: Definition, environment: Environment): string | undefined {
+  const text = environment[definition.name]
+  const file = definition.secret ? environment[`${definition.name}_FILE`] : undefined
+  if (text !== undefined && text !== '' && file) {
+    throw new AppError('invalid', `is set both directly and by ${definition.name}_FILE; keep one of them.`)
+  }
+  if (!file) return text === '' ? undefined : text
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw new AppError('invalid', `${definition.name}_FILE cannot be read: ${messageOf(error)}`)
+  }
+}
+
+function define(
+  key: keyof Config,
+  name: string,
+  shownDefault: string,
+  meaning: string,
+  read: Definition['read'],
+): Definition {
+  const list = read === networks || read === directories
+  return { key, name, shownDefault, meaning, secret: false, read, ...(list ? { show: showList } : {}) }
+}
+
+function secret(
+  key: keyof Config,
+  name: string,
+  shownDefault: string,
+  meaning: string,
+  read: Definition['read'],
+): Definition {
+  return { key, name, shownDefault, meaning, secret: true, read }
+}
+
+function showList(value: unknown): string {
+  return (Array.isArray(value) ? value : (value as NetworkList).cidrs).join(',')
+}
+
+function integer(fallback: number, lowest: number, highest: number): Definition['read'] {
+  return (text) => {
+    if (text === undefined) return fallback
+    const value = Number(text)
+    if (/^\d{1,16}$/.test(text) && value >= lowest && value <= highest) return value
+    throw new AppError('invalid', `needs a whole number from ${lowest} to ${highest}.`)
+  }
+}
+
+function oneOf(fallback: string, allowed: readonly string[]): Definition['read'] {
+  return (text) => {
+    if (text === undefined || allowed.includes(text)) return text ?? fallback
+    throw new AppError('invalid', `needs one of ${allowed.join(', ')}.`)
+  }
+}
+
+function networks(text: string | undefined): NetworkList {
+  return parseNetworks(text ?? '')
+}
+
+function directories(text: string | undefined): readonly string[] {
+  return (text ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+    .map((entry) => resolve(entry))
+}
+
+function baseUrl(text: string | undefined): string | null {
+  if (text === undefined) return null
+  const url = URL.canParse(text) ? new URL(text) : null
+  const plain =
+    url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.search && !url.hash && !url.username
+  if (!plain)
+    throw new AppError(
+      'invalid',
+      'needs an http or https address without query or credentials, like https://packages.example.com.',
+    )
+  return url.href.replace(/\/+$/, '')
+}
+
+function databaseUrl(text: string | undefined, soFar: Partial<Config>): string {
+  const value = text ?? `file:${soFar.dataDir}/package-broker.db`
+  if (/^(?:file:.|libsql:\/\/|https?:\/\/)/.test(value) && !value.includes(':memory:')) return value
+  throw new AppError('invalid', 'needs a file: path, or a libsql://, https:// or http:// address.')
+}
+
+function encryptionKey(text: string | undefined): Uint8Array | null {
+  if (text === undefined) return null
+  const key = /^[A-Za-z0-9+/]{43}=?$/.test(text) ? Buffer.from(text, 'base64') : null
+  if (key?.length === 32) return new Uint8Array(key)
+  throw new AppError('invalid', 'needs the base64 form of exactly 32 bytes, as `openssl rand -base64 32` prints it.')
+}
+
+function adminToken(text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (/^[\x21-\x7e]{32,512}$/.test(text)) return text
+  throw new AppError('invalid', 'needs at least 32 printable characters without spaces.')
+}
