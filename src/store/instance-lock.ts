@@ -1,0 +1,45 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createClient } from '@libsql/client'
+import { AppError } from '../errors.ts'
+
+/** Held while one process owns a data directory. The system lets go of it when the process dies, however it dies. */
+export interface InstanceLock {
+  /** Lets another process in. */
+  release(): void
+}
+
+/**
+ * Takes the lock of a data directory: a second process on the same database file would corrupt it (SQLite 3.45 in
+ * libSQL has the WAL-reset fault). It is a lock on a SQLite file of its own, since Bun offers no flock.
+ * Throws AppError('conflict') that says who holds it.
+ */
+export async function lockInstance(dataDir: string, purpose: string): Promise<InstanceLock> {
+  const holderFile = `${dataDir}/instance.json`
+  const client = createClient({ url: `file:${dataDir}/instance.lock`, concurrency: 1, timeout: 0 })
+  const tx = await client.transaction('write').catch((error: unknown) => {
+    client.close()
+    throw new AppError(
+      'conflict',
+      `${dataDir} is in use by another package-broker${holder(holderFile)}; stop it first.`,
+      {
+        cause: error,
+      },
+    )
+  })
+  writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, purpose, since: new Date().toISOString() })}\n`)
+  return {
+    release() {
+      tx.close()
+      client.close()
+    },
+  }
+}
+
+function holder(file: string): string {
+  try {
+    const { pid, purpose, since } = JSON.parse(readFileSync(file, 'utf8'))
+    return ` (process ${pid}, ${purpose}, since ${since})`
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,19 @@
+/** A slice of a list that is ordered by creation. `cursor` is the last id of the page before. */
+export interface Page {
+  readonly limit: number
+  readonly cursor: string | null
+}
+
+/** A page of rows, how many there are in all, and the cursor of the next page or null at the end. */
+export interface PageOf<Row> {
+  readonly rows: readonly Row[]
+  readonly total: number
+  readonly next: string | null
+}
+
+/** Cuts a list read with `limit + 1` rows into a page. */
+export function pageOf<Row extends { id: string }>(rows: readonly Row[], total: number, page: Page): PageOf<Row> {
+  const shown = rows.slice(0, page.limit)
+  const last = shown.at(-1)
+  return { rows: shown, total, next: rows.length > page.limit && last ? last.id : null }
+}
