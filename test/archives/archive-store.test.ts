@@ -440,7 +440,8 @@ describe('eviction', () => {
     expect(await store.peek(keyOf('c1'))).not.toBeNull()
     expect(await store.peek(keyOf('c2'))).toBeNull()
     // What was evicted comes back with the same bytes.
-    expect(await store.get(keyOf('c2'), kilobytes(2))).toEqual(built[1] ?? built[0])
+    const again = await store.get(keyOf('c2'), kilobytes(2))
+    expect(again.sha256).toBe(built[1]?.sha256 ?? '')
   })
 
   test('spares what was just used, even above the bound', async () => {
