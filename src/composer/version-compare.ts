@@ -26,6 +26,13 @@ export function compareVersions(left: string, right: string): number {
   return compareParts(canonicalParts(left), canonicalParts(right))
 }
 
+/** A text that two non-empty versions share exactly when `compareVersions` finds them equal: `1.0-pl1`, `01.0.p.1`. */
+export function comparisonKey(version: string): string {
+  return canonicalParts(version)
+    .map((part) => (isDigit(part.charCodeAt(0)) ? saturated(part) : `r${rank(part)}`))
+    .join('.')
+}
+
 /**
  * `left operator right` for normalized versions. Branches (`dev-…`) have no order: they equal only themselves and match
  * no range. Composer: `Constraint::versionCompare`.
