@@ -18,7 +18,8 @@ export function autoloadProblem(autoload: unknown, targetDir: unknown): string |
   for (const type of PATH_TYPES) {
     const entries = rules[type]
     if (typeof entries !== 'object' || entries === null) continue
-    const strict = type === 'files' || type === 'exclude-from-classmap'
+    // With a target-dir Composer puts it in front, which makes a text of a number.
+    const strict = (type === 'files' || type === 'exclude-from-classmap') && isEmpty(targetDir)
     if (
       !Object.values(entries)
         .flatMap(pathsOf)

@@ -122,7 +122,7 @@ class VersionList {
       versionProblem(candidate.version, defaultBranch, file)
     if (problem !== null) return { problem: `${problem}.` }
     this.#take(packageName, candidate)
-    const releasedAt = Math.min(Math.max(Math.trunc(file.time ?? this.reader.committedAt(ref.commit)), 0), LAST_SECOND)
+    const releasedAt = calendarSeconds(file.time ?? this.reader.committedAt(ref.commit))
     return {
       packageName,
       prettyName: name,
@@ -166,6 +166,11 @@ function versionProblem(version: string, defaultBranch: boolean, file: ReadableM
   } catch (error) {
     return messageOf(error)
   }
+}
+
+/** A commit may carry any number as its date; this is the nearest second between 1970 and 9999. */
+function calendarSeconds(seconds: number): number {
+  return Number.isNaN(seconds) ? 0 : Math.min(Math.max(Math.trunc(seconds), 0), LAST_SECOND)
 }
 
 function rfc3339(seconds: number): string {

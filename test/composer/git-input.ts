@@ -8,7 +8,10 @@ export function readGitInput(path: string): RepositoryInput {
     return run.stdout
   }
   const format = '%(refname) %(objectname) %(*objectname)'
-  const lines = git(['for-each-ref', `--format=${format}`, 'refs/heads', 'refs/tags']).toString().trim().split('\n')
+  const lines = git(['for-each-ref', `--format=${format}`, 'refs/heads', 'refs/tags'])
+    .toString()
+    .trim()
+    .split('\n')
   const refs = lines.map((line): OfferedRef => {
     const [name = '', own = '', peeled = ''] = line.split(' ')
     const kind = name.startsWith('refs/tags/') ? 'tag' : 'branch'
