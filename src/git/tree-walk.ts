@@ -3,7 +3,7 @@ import { AttributeMatcher, type AttributeScope } from './attributes.ts'
 import { cleanText, gitFailure } from './failure.ts'
 import type { GitLimits } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
-import { MODE_EXECUTABLE, MODE_FILE, MODE_SUBMODULE, MODE_TREE, type TreeEntry } from './objects.ts'
+import { MODE_SUBMODULE, MODE_TREE, type TreeEntry } from './objects.ts'
 import type { Pacer } from './pacer.ts'
 import type { ObjectId } from './snapshot.ts'
 
@@ -45,8 +45,9 @@ export async function attributeBlobs(root: ObjectId, store: ObjectStore, pacer: 
   return blobs
 }
 
+/** Git reads the blob from the tree also when it is a symbolic link: then its target is the text. */
 function isAttributeFile(mode: number, name: string): boolean {
-  return name === '.gitattributes' && (mode === MODE_FILE || mode === MODE_EXECUTABLE)
+  return name === '.gitattributes' && mode !== MODE_TREE && mode !== MODE_SUBMODULE
 }
 
 /** Walks over the trees of one commit, leaving out what `export-ignore` names (`git: archive.c`). */
