@@ -1,0 +1,57 @@
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { AppError } from '../errors.ts'
+import { type NetworkList, networkList, plainAddress } from '../networks.ts'
+
+/** Networks that are not the public internet: a repository address may point there only when the operator allows it. */
+const NOT_PUBLIC = networkList([
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
+  ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
+  ...['224.0.0.0/4', '240.0.0.0/4', '::/128', '::1/128', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23'],
+  ...['2002::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8', '::ffff:0:0/96'],
+])
+
+/** Finds the addresses of a host name. */
+export type Resolve = (host: string) => Promise<string[]>
+
+/** The system's resolver. */
+export const systemResolve: Resolve = async (host) => (await lookup(host, { all: true })).map((entry) => entry.address)
+
+/**
+ * The address to connect to for a host: every address it resolves to must be public or inside `allowed`, so that a name
+ * with one harmless and one internal address does not pass by luck.
+ * Throws AppError('upstream') with `reason: 'address_refused'` or `'unreachable'`.
+ */
+export async function checkedAddress(host: string, allowed: NetworkList, resolve: Resolve): Promise<string> {
+  const bare = host.replace(/^\[|\]$/g, '')
+  const addresses = isIP(bare) ? [bare] : await resolved(bare, resolve)
+  for (const address of addresses) {
+    if (refused(address, allowed)) {
+      throw new AppError(
+        'upstream',
+        `${host} is at ${address}, which is not on the public internet; add that network to ALLOWED_NETWORKS if it is meant.`,
+        { details: { reason: 'address_refused' } },
+      )
+    }
+  }
+  const [first] = addresses
+  if (first === undefined) throw unknownHost(host)
+  return first
+}
+
+function refused(address: string, allowed: NetworkList): boolean {
+  const plain = plainAddress(address)
+  return (NOT_PUBLIC.includes(plain) || isIP(plain) === 0) && !allowed.includes(plain)
+}
+
+async function resolved(host: string, resolve: Resolve): Promise<string[]> {
+  try {
+    return await resolve(host)
+  } catch (error) {
+    throw unknownHost(host, error)
+  }
+}
+
+function unknownHost(host: string, cause?: unknown): AppError {
+  return new AppError('upstream', `The name ${host} cannot be resolved.`, { details: { reason: 'unreachable' }, cause })
+}

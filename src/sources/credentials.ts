@@ -1,0 +1,75 @@
+import { AppError } from '../errors.ts'
+import type { SourceCredentials } from './source.ts'
+
+/** The kinds of credential a repository can have, as `credential_type` names them. */
+export const CREDENTIAL_TYPES = ['none', 'token', 'http_basic', 'ssh_key'] as const
+
+/** One of the kinds of credential. */
+export type CredentialType = (typeof CREDENTIAL_TYPES)[number]
+
+/** Longest credential accepted, in characters; a 16,384-bit RSA key in PEM form has about 12,500. */
+const LONGEST = 20_000
+
+/**
+ * Reads `auth_credentials` of the management API: a string or an object, by `credential_type`.
+ * Throws AppError('invalid') with the expected form in `details.fields`; the value itself is never repeated.
+ */
+export function parseCredentials(type: CredentialType, value: unknown): SourceCredentials {
+  if (type === 'none') {
+    if (value === undefined || value === null) return { type }
+    throw wrong('nothing, because credential_type is none')
+  }
+  if (JSON.stringify(value ?? '').length > LONGEST) throw wrong(`at most ${LONGEST} characters`)
+  if (type === 'token') return { type, token: line(text(value, 'token'), 'the token as a string') }
+  if (type === 'ssh_key') return { type, privateKey: privateKey(text(value, 'private_key')) }
+  return { type, ...userAndPassword(value) }
+}
+
+/** The text to seal; `restoreCredentials` reads it back. */
+export function storedCredentials(credentials: SourceCredentials): string {
+  return JSON.stringify(credentials)
+}
+
+/** Credentials from the text that `storedCredentials` made. */
+export function restoreCredentials(stored: string): SourceCredentials {
+  return JSON.parse(stored) as SourceCredentials
+}
+
+function text(value: unknown, key: string): string {
+  if (typeof value === 'string') return value
+  const inner = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
+  if (typeof inner === 'string') return inner
+  throw wrong(`a string, or an object with “${key}”`)
+}
+
+/** A value that goes into a header: no line break may get in with it. */
+function line(value: string, expected: string): string {
+  const trimmed = value.trim()
+  if (/^[\x20-\x7e\u00a0-\uffff]+$/.test(trimmed)) return trimmed
+  throw wrong(expected)
+}
+
+function userAndPassword(value: unknown): { username: string; password: string } {
+  const expected = '"user:password", or an object with “username” and “password”'
+  if (typeof value === 'string') {
+    const colon = value.indexOf(':')
+    if (colon < 1) throw wrong(expected)
+    return { username: line(value.slice(0, colon), expected), password: line(value.slice(colon + 1), expected) }
+  }
+  const username = line(text(value, 'username'), expected)
+  if (username.includes(':')) throw wrong('a user name without a colon')
+  return { username, password: line(text(value, 'password'), expected) }
+}
+
+function privateKey(value: string): string {
+  const key = value.replaceAll('\r\n', '\n').trim()
+  if (/^-----BEGIN [A-Z ]*PRIVATE KEY-----\n/.test(key) && /\n-----END [A-Z ]*PRIVATE KEY-----$/.test(key))
+    return `${key}\n`
+  throw wrong('a private key in OpenSSH or PEM form, with its first and last line')
+}
+
+function wrong(expected: string): AppError {
+  return new AppError('invalid', `auth_credentials needs ${expected}.`, {
+    details: { fields: { auth_credentials: expected } },
+  })
+}

@@ -1,0 +1,127 @@
+import { isIP } from 'node:net'
+import { AppError, messageOf } from '../errors.ts'
+import type { NetworkList } from '../networks.ts'
+import { checkedAddress, type Resolve, systemResolve } from './address-guard.ts'
+
+/** A request to another server. */
+export interface UpstreamRequest {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  readonly signal: AbortSignal
+}
+
+/** What came back; `url` is the address after redirects. The body is not inflated further than HTTP asks. */
+export interface UpstreamResponse {
+  readonly status: number
+  readonly url: string
+  readonly headers: Headers
+  readonly body: ReadableStream<Uint8Array> | null
+}
+
+/** Headers that may be sent to one origin and to no other, whatever a redirect says. */
+export interface BoundCredentials {
+  /** Scheme, host and port, as `new URL(…).origin` gives them. */
+  readonly origin: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** The only way out of this process over HTTP. */
+export interface UpstreamHttp {
+  /** Sends a request and follows redirects by hand. Throws AppError('upstream') with `details.reason`. */
+  send(request: UpstreamRequest, credentials: BoundCredentials | null): Promise<UpstreamResponse>
+}
+
+const MAX_REDIRECTS = 5
+/** How long a server may take to begin its answer, in milliseconds. */
+const HEADER_TIMEOUT = 60_000
+const USER_AGENT = 'package-broker (+composer repository)'
+
+/**
+ * `allowedNetworks` are reachable though not public. Addresses are checked on every hop after resolving; a plain-http
+ * connection is made to the checked address itself, and on https the certificate ties the connection to the name.
+ */
+export function createUpstreamHttp(options: {
+  allowedNetworks: NetworkList
+  fetch?: typeof fetch
+  resolve?: Resolve
+}): UpstreamHttp {
+  const { allowedNetworks, resolve = systemResolve } = options
+
+  async function hop(request: UpstreamRequest, url: URL, credentials: BoundCredentials | null): Promise<Response> {
+    const address = await checkedAddress(url.hostname, allowedNetworks, resolve)
+    const own = credentials?.origin === url.origin ? credentials.headers : {}
+    const pinned = new URL(url)
+    if (url.protocol === 'http:') pinned.hostname = isIP(address) === 6 ? `[${address}]` : address
+    const send = options.fetch ?? globalThis.fetch
+    const silence = AbortSignal.timeout(HEADER_TIMEOUT)
+    const headerTimer = new AbortController()
+    const onSilence = () => headerTimer.abort(silence.reason)
+    silence.addEventListener('abort', onSilence)
+    try {
+      return await send(pinned, {
+        method: request.method,
+        headers: { 'User-Agent': USER_AGENT, ...request.headers, ...own, Host: url.host },
+        ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
+        redirect: 'manual',
+        signal: AbortSignal.any([request.signal, headerTimer.signal]),
+      })
+    } catch (error) {
+      throw unreachable(url, request.signal, error)
+    } finally {
+      silence.removeEventListener('abort', onSilence)
+    }
+  }
+
+  return {
+    async send(request, credentials) {
+      let url = checkedUrl(request.url)
+      for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+        const response = await hop(request, url, credentials)
+        const target = redirectTarget(response, request, url)
+        if (target === null) {
+          return { status: response.status, url: url.href, headers: response.headers, body: response.body }
+        }
+        await response.body?.cancel()
+        url = target
+      }
+      throw protocolError(`${url.host} redirects more than ${MAX_REDIRECTS} times.`)
+    },
+  }
+}
+
+function checkedUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw protocolError('Only http and https addresses can be asked.')
+  }
+  return url
+}
+
+function redirectTarget(response: Response, request: UpstreamRequest, from: URL): URL | null {
+  if (![301, 302, 303, 307, 308].includes(response.status)) return null
+  const location = response.headers.get('location')
+  if (location === null || !URL.canParse(location, from.href))
+    throw protocolError(`${from.host} redirects without saying where to.`)
+  if (request.method !== 'GET' && response.status < 307)
+    throw protocolError(`${from.host} redirects a request that cannot be repeated.`)
+  const target = checkedUrl(new URL(location, from.href).href)
+  if (from.protocol === 'https:' && target.protocol === 'http:') {
+    throw protocolError(`${from.host} redirects from https to http, which is refused.`)
+  }
+  return target
+}
+
+function protocolError(sentence: string): AppError {
+  return new AppError('upstream', sentence, { details: { reason: 'protocol' } })
+}
+
+function unreachable(url: URL, signal: AbortSignal, cause: unknown): unknown {
+  if (signal.aborted) return signal.reason
+  const reason = messageOf(cause).slice(0, 200)
+  return new AppError('upstream', `${url.host} cannot be reached: ${reason}`, {
+    details: { reason: 'unreachable' },
+    cause,
+  })
+}
