@@ -30,25 +30,33 @@ export class TokenTable {
     return (await this.db.read.select().from(tokens).where(eq(tokens.id, id)).get()) ?? null
   }
 
-  /** A page of tokens, oldest first, that carry every given `metadata` value. */
-  async list(page: Page, metadata: Readonly<Record<string, string>>): Promise<PageOf<TokenRow>> {
-    const carried = Object.entries(metadata).map(
+  /**
+   * A page of tokens, oldest first, that carry every given `metadata` value and whose prefixes lie inside `within`
+   * (empty: all tokens).
+   */
+  async list(
+    page: Page,
+    metadata: Readonly<Record<string, string>>,
+    within: readonly string[],
+  ): Promise<PageOf<TokenRow>> {
+    const wanted = Object.entries(metadata).map(
       ([key, value]): SQL =>
         sql`EXISTS (SELECT 1 FROM json_each(${tokens.metadata}) WHERE key = ${key} AND value = ${value})`,
     )
+    if (within.length > 0) wanted.push(inside(within))
     const after =
       page.cursor === null ? undefined : gt(sql`(${tokens.createdAt}, ${tokens.id})`, createdAtOf(page.cursor))
     const [rows, total] = await Promise.all([
       this.db.read
         .select()
         .from(tokens)
-        .where(and(after, ...carried))
+        .where(and(after, ...wanted))
         .orderBy(asc(tokens.createdAt), asc(tokens.id))
         .limit(page.limit + 1),
       this.db.read
         .select({ total: count() })
         .from(tokens)
-        .where(and(...carried))
+        .where(and(...wanted))
         .get(),
     ])
     return pageOf(rows, total?.total ?? 0, page)
@@ -94,4 +102,12 @@ export class TokenTable {
 
 function createdAtOf(id: string): SQL {
   return sql`(SELECT created_at, id FROM tokens WHERE id = ${id})`
+}
+
+/** Every prefix of the token begins with one of these, and it has some. */
+function inside(prefixes: readonly string[]): SQL {
+  const mine = JSON.stringify(prefixes)
+  return sql`(json_array_length(${tokens.allowedPackagePrefixes}) > 0 AND NOT EXISTS (
+    SELECT 1 FROM json_each(${tokens.allowedPackagePrefixes}) AS own WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(${mine}) AS outer_prefix WHERE substr(own.value, 1, length(outer_prefix.value)) = outer_prefix.value)))`
 }

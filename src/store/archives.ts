@@ -1,0 +1,56 @@
+import { and, eq } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { archives } from './schema.ts'
+
+/** Which archive: the files of one reference of a repository below `path` ('' = all of it). */
+export interface ArchivePlace {
+  readonly repositoryId: string
+  readonly reference: string
+  readonly path: string
+}
+
+/** Digests of an archive. `sha1` is Composer's shasum, `size` bytes, `createdAt` Unix seconds. */
+export interface ArchiveDigests {
+  readonly sha1: string
+  readonly sha256: string
+  readonly size: number
+  readonly format: number
+  readonly createdAt: number
+}
+
+/** Digests of archives, written when one is first built and never changed. */
+export class ArchiveTable {
+  constructor(private readonly db: Database) {}
+
+  /** The digests of an archive that was built before, whether or not its file is still there. */
+  async find(place: ArchivePlace): Promise<ArchiveDigests | null> {
+    return (await this.db.read.select(COLUMNS).from(archives).where(at(place)).get()) ?? null
+  }
+
+  /** Keeps the digests unless there are some; returns the ones that count. */
+  async record(place: ArchivePlace, digests: ArchiveDigests): Promise<ArchiveDigests> {
+    return this.db.write(async (tx) => {
+      await tx
+        .insert(archives)
+        .values({ ...place, ...digests })
+        .onConflictDoNothing()
+      return (await tx.select(COLUMNS).from(archives).where(at(place)).get()) ?? digests
+    })
+  }
+}
+
+const COLUMNS = {
+  sha1: archives.sha1,
+  sha256: archives.sha256,
+  size: archives.size,
+  format: archives.format,
+  createdAt: archives.createdAt,
+}
+
+function at(place: ArchivePlace) {
+  return and(
+    eq(archives.repositoryId, place.repositoryId),
+    eq(archives.reference, place.reference),
+    eq(archives.path, place.path),
+  )
+}

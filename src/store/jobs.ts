@@ -1,0 +1,166 @@
+import { and, asc, desc, eq, inArray, lt, lte, or, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { newId } from './ids.ts'
+import { jobs } from './schema.ts'
+
+/** A job as stored. */
+export type JobRow = typeof jobs.$inferSelect
+
+/** How far a job is: refs done of all, and what it does now. */
+export interface JobProgress {
+  readonly done: number
+  readonly total: number
+  readonly step: string
+}
+
+/** What is asked for. A higher priority runs first. */
+export interface JobRequest {
+  readonly repositoryId: string
+  readonly priority: number
+  /** Unix seconds before which it does not start. */
+  readonly runAt: number
+  /** The person who asked has seen that most refs are gone and wants them gone. */
+  readonly acceptRemovals: boolean
+}
+
+/** Finished jobs kept per repository. */
+const HISTORY = 50
+
+/**
+ * Leased jobs, one unfinished per repository. Workers of any process may claim them; a worker that dies loses its
+ * lease and the job is claimed again.
+ */
+export class JobTable {
+  constructor(private readonly db: Database) {}
+
+  /** Adds a job, or raises the unfinished one of the repository; asked for while running, it runs once more. */
+  async enqueue(request: JobRequest, now: number): Promise<JobRow> {
+    return this.db.write(async (tx) => {
+      const existing = await tx.select().from(jobs).where(eq(jobs.dedupeKey, request.repositoryId)).get()
+      if (!existing) return tx.insert(jobs).values(newJob(request, now)).returning().get()
+      return tx
+        .update(jobs)
+        .set({
+          priority: Math.max(existing.priority, request.priority),
+          runAt: Math.min(existing.runAt, request.runAt),
+          acceptRemovals: existing.acceptRemovals || request.acceptRemovals,
+          rerun: existing.state === 'running',
+        })
+        .where(eq(jobs.id, existing.id))
+        .returning()
+        .get()
+    })
+  }
+
+  /** Claims the most urgent job that is ready, or whose worker is gone, until `leaseUntil`; null when there is none. */
+  async claim(owner: string, now: number, leaseUntil: number): Promise<JobRow | null> {
+    const ready = or(
+      and(eq(jobs.state, 'queued'), lte(jobs.runAt, now)),
+      and(eq(jobs.state, 'running'), lt(jobs.leaseUntil, now)),
+    )
+    const next = this.db.read.select({ id: jobs.id }).from(jobs).where(ready)
+    // Looking first spares an idle server a write transaction each second.
+    if (!(await next.limit(1).get())) return null
+    return this.db.write(async (tx) => {
+      const candidate = tx
+        .select({ id: jobs.id })
+        .from(jobs)
+        .where(ready)
+        .orderBy(desc(jobs.priority), asc(jobs.runAt), asc(jobs.id))
+        .limit(1)
+      const rows = await tx
+        .update(jobs)
+        .set({ state: 'running', owner, leaseUntil, startedAt: now, rerun: false, attempt: sql`${jobs.attempt} + 1` })
+        .where(inArray(jobs.id, candidate))
+        .returning()
+      return rows[0] ?? null
+    })
+  }
+
+  /** Extends the lease and notes progress; false when the job was lost to another worker. */
+  async renew(job: JobRow, leaseUntil: number, progress: JobProgress): Promise<boolean> {
+    return this.db.write(async (tx) => {
+      const rows = await tx
+        .update(jobs)
+        .set({ leaseUntil, progressDone: progress.done, progressTotal: progress.total, progressStep: progress.step })
+        .where(held(job))
+        .returning({ id: jobs.id })
+      return rows.length > 0
+    })
+  }
+
+  /** Ends a job; queues it anew when it was asked for while it ran. False when it was lost to another worker. */
+  async finish(job: JobRow, error: string | null, now: number): Promise<boolean> {
+    return this.db.write(async (tx) => {
+      const row = await tx.select().from(jobs).where(held(job)).get()
+      if (!row) return false
+      const state = error === null ? 'done' : 'failed'
+      await tx
+        .update(jobs)
+        .set({ state, error, dedupeKey: null, leaseUntil: null, finishedAt: now })
+        .where(eq(jobs.id, job.id))
+      if (row.rerun) {
+        await tx.insert(jobs).values(newJob({ ...row, runAt: now }, now))
+      }
+      const old = tx
+        .select({ id: jobs.id })
+        .from(jobs)
+        .where(and(eq(jobs.repositoryId, job.repositoryId), inArray(jobs.state, ['done', 'failed'])))
+        .orderBy(desc(jobs.finishedAt), desc(jobs.id))
+        .limit(Number.MAX_SAFE_INTEGER)
+        .offset(HISTORY)
+      await tx.delete(jobs).where(inArray(jobs.id, old))
+      return true
+    })
+  }
+
+  /** Gives a job back at shutdown, to be claimed at once by the next process. */
+  async release(job: JobRow, now: number): Promise<void> {
+    await this.db.write((tx) =>
+      tx.update(jobs).set({ state: 'queued', owner: null, leaseUntil: null, runAt: now }).where(held(job)),
+    )
+  }
+
+  /** The newest job of each of these repositories. */
+  async latest(repositoryIds: readonly string[]): Promise<Map<string, JobRow>> {
+    const rows = await this.db.read
+      .select()
+      .from(jobs)
+      .where(inArray(jobs.repositoryId, [...repositoryIds]))
+      .orderBy(asc(jobs.createdAt), asc(sql`rowid`))
+    return new Map(rows.map((row) => [row.repositoryId, row]))
+  }
+
+  /** The job with this id, or null. */
+  async find(id: string): Promise<JobRow | null> {
+    return (await this.db.read.select().from(jobs).where(eq(jobs.id, id)).get()) ?? null
+  }
+}
+
+/** A finished write is only valid while the worker still holds the lease of this very attempt. */
+function held(job: JobRow) {
+  return and(
+    eq(jobs.id, job.id),
+    eq(jobs.owner, job.owner ?? ''),
+    eq(jobs.attempt, job.attempt),
+    eq(jobs.state, 'running'),
+  )
+}
+
+function newJob(request: JobRequest, now: number): typeof jobs.$inferInsert {
+  return {
+    id: newId('job'),
+    repositoryId: request.repositoryId,
+    state: 'queued',
+    dedupeKey: request.repositoryId,
+    priority: request.priority,
+    acceptRemovals: request.acceptRemovals,
+    rerun: false,
+    runAt: request.runAt,
+    attempt: 0,
+    progressDone: 0,
+    progressTotal: 0,
+    progressStep: 'waiting',
+    createdAt: now,
+  }
+}

@@ -1,0 +1,153 @@
+import { and, asc, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { type Page, type PageOf, pageOf } from './paging.ts'
+import { manifests, packages, publishedReferences, repositories, versions } from './schema.ts'
+import { currentRevision } from './settings.ts'
+import type { VersionRow } from './sync-state.ts'
+
+/** A package as stored. */
+export type PackageRow = typeof packages.$inferSelect
+
+/** Versions of a package with what a document of them needs. */
+export interface PackageContent {
+  readonly versions: readonly VersionRow[]
+  /** composer.json texts by blob. */
+  readonly manifests: ReadonlyMap<string, string>
+  /** Address to write as `source`; null unless the repository exposes it. */
+  readonly sourceUrl: string | null
+}
+
+/** Where the files of a version come from. */
+export interface PublishedReference {
+  readonly repositoryId: string
+  readonly reference: string
+}
+
+/** Which packages a list shows. */
+export interface PackageFilter {
+  readonly repositoryId?: string
+  /** Part of the name or description. */
+  readonly text?: string
+  readonly type?: string
+  /** Starts of names; empty for all. */
+  readonly prefixes: readonly string[]
+}
+
+/** The packages owned here. */
+export class PackageTable {
+  constructor(private readonly db: Database) {}
+
+  /** The number of the last change of any package. */
+  revision(): Promise<number> {
+    return currentRevision(this.db.read)
+  }
+
+  /** Packages that changed after a revision, in order of change. */
+  changedSince(revision: number): Promise<PackageRow[]> {
+    return this.db.read.select().from(packages).where(gt(packages.revision, revision)).orderBy(asc(packages.revision))
+  }
+
+  /** Offered versions of a package, and what a document of them is made from. */
+  async content(packageId: string): Promise<PackageContent> {
+    const visible = and(eq(versions.packageId, packageId), isNull(versions.hiddenAt))
+    const owner = await this.db.read
+      .select({ id: repositories.id, url: repositories.url, exposed: repositories.exposeSource })
+      .from(repositories)
+      .innerJoin(packages, eq(packages.repositoryId, repositories.id))
+      .where(eq(packages.id, packageId))
+      .get()
+    const rows = await this.db.read.select().from(versions).where(visible)
+    const blobs = this.db.read.selectDistinct({ blob: versions.blob }).from(versions).where(visible)
+    const texts = await this.db.read
+      .select()
+      .from(manifests)
+      .where(and(eq(manifests.repositoryId, owner?.id ?? ''), inArray(manifests.blob, blobs)))
+    return {
+      versions: rows,
+      manifests: new Map(texts.map((row) => [row.blob, row.content])),
+      sourceUrl: owner?.exposed ? owner.url : null,
+    }
+  }
+
+  /** All versions of a package, newest release first, hidden ones left out. */
+  versions(packageId: string): Promise<VersionRow[]> {
+    return this.db.read
+      .select()
+      .from(versions)
+      .where(and(eq(versions.packageId, packageId), isNull(versions.hiddenAt)))
+      .orderBy(desc(versions.releasedAt))
+  }
+
+  /** Where a version's files come from, also of one that is hidden now. `versionNormalized` is the second key tried. */
+  async publishedVersion(
+    packageId: string,
+    version: string,
+    versionNormalized: string | null,
+  ): Promise<PublishedReference | null> {
+    const named = or(eq(versions.version, version), versionNormalized)
+    const row = await this.db.read
+      .select({ repositoryId: packages.repositoryId, reference: versions.reference })
+      .from(versions)
+      .innerJoin(packages, eq(packages.id, versions.packageId))
+      .where(and(eq(versions.packageId, packageId), named))
+      .orderBy(desc(sql`${versions.version} = ${version}`))
+      .get()
+    return row?.repositoryId ? { repositoryId: row.repositoryId, reference: row.reference } : null
+  }
+
+  /** Where a reference's files come from, when it was ever published for the package. */
+  async publishedReference(packageId: string, reference: string): Promise<PublishedReference | null> {
+    const row = await this.db.read
+      .select({ repositoryId: publishedReferences.repositoryId, reference: publishedReferences.reference })
+      .from(publishedReferences)
+      .where(and(eq(publishedReferences.packageId, packageId), eq(publishedReferences.reference, reference)))
+      .get()
+    return row ?? null
+  }
+
+  /** The package with this id, or null. */
+  async find(id: string): Promise<PackageRow | null> {
+    return (await this.db.read.select().from(packages).where(eq(packages.id, id)).get()) ?? null
+  }
+
+  /** A page of offered packages, oldest first. */
+  async list(page: Page, filter: PackageFilter): Promise<PageOf<PackageRow>> {
+    const conditions = conditionsOf(filter)
+    const after =
+      page.cursor === null
+        ? undefined
+        : gt(
+            sql`(${packages.createdAt}, ${packages.id})`,
+            sql`(SELECT created_at, id FROM packages WHERE id = ${page.cursor})`,
+          )
+    const [rows, total] = await Promise.all([
+      this.db.read
+        .select()
+        .from(packages)
+        .where(and(conditions, after))
+        .orderBy(asc(packages.createdAt), asc(packages.id))
+        .limit(page.limit + 1),
+      this.db.read.select({ total: count() }).from(packages).where(conditions).get(),
+    ])
+    return pageOf(rows, total?.total ?? 0, page)
+  }
+}
+
+function or(left: SQL, versionNormalized: string | null): SQL {
+  return versionNormalized === null ? left : sql`(${left} OR ${eq(versions.versionNormalized, versionNormalized)})`
+}
+
+function conditionsOf(filter: PackageFilter): SQL | undefined {
+  const { repositoryId, text, type, prefixes } = filter
+  const pattern = `%${text?.replace(/[\\%_]/g, '\\$&')}%`
+  const starts = prefixes.map((prefix) => sql`substr(${packages.name}, 1, ${prefix.length}) = ${prefix}`)
+  return and(
+    eq(packages.offered, true),
+    repositoryId === undefined ? undefined : eq(packages.repositoryId, repositoryId),
+    type === undefined ? undefined : eq(packages.type, type),
+    text === undefined
+      ? undefined
+      : sql`(${packages.name} LIKE ${pattern} ESCAPE '\\' OR ${packages.description} LIKE ${pattern} ESCAPE '\\')`,
+    starts.length === 0 ? undefined : sql`(${sql.join(starts, sql` OR `)})`,
+  )
+}

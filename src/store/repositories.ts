@@ -1,0 +1,199 @@
+import { and, asc, count, eq, gt, inArray, isNotNull, lte, notInArray, type SQL, sql } from 'drizzle-orm'
+import { AppError } from '../errors.ts'
+import type { Database } from './database.ts'
+import { type Page, type PageOf, pageOf } from './paging.ts'
+import { archives, jobs, packages, refs, repositories, versions } from './schema.ts'
+import { nextRevision } from './settings.ts'
+
+/** A repository as stored; credentials are sealed. */
+export type RepositoryRow = typeof repositories.$inferSelect
+
+/** What a change of a repository may set. */
+export type RepositoryChange = Partial<
+  Pick<
+    RepositoryRow,
+    | 'url'
+    | 'urlKey'
+    | 'credentialType'
+    | 'credentials'
+    | 'hostKey'
+    | 'packageFilter'
+    | 'syncInterval'
+    | 'archives'
+    | 'exposeSource'
+    | 'nextSyncAt'
+  >
+>
+
+/** A ref that is not offered as a version, and why. */
+export interface RefIssue {
+  readonly ref: string
+  readonly reason: string
+}
+
+/** What is counted of a repository. */
+export interface RepositoryCounts {
+  readonly packages: number
+  readonly versions: number
+}
+
+/** The places packages come from. */
+export class RepositoryTable {
+  constructor(private readonly db: Database) {}
+
+  /** Stores a new repository. Throws AppError('conflict') with the id of the one that has this address already. */
+  async insert(row: RepositoryRow): Promise<void> {
+    await this.db.write(async (tx) => {
+      const same = await tx.select().from(repositories).where(eq(repositories.urlKey, row.urlKey)).get()
+      if (same) throw conflict(same)
+      await tx.insert(repositories).values(row)
+    })
+  }
+
+  /** The repository with this id, or null. */
+  async find(id: string): Promise<RepositoryRow | null> {
+    return (await this.db.read.select().from(repositories).where(eq(repositories.id, id)).get()) ?? null
+  }
+
+  /** A page of repositories, oldest first. */
+  async list(page: Page): Promise<PageOf<RepositoryRow>> {
+    const after =
+      page.cursor === null ? undefined : gt(sql`(${repositories.createdAt}, ${repositories.id})`, placeOf(page.cursor))
+    const [rows, total] = await Promise.all([
+      this.db.read
+        .select()
+        .from(repositories)
+        .where(after)
+        .orderBy(asc(repositories.createdAt), asc(repositories.id))
+        .limit(page.limit + 1),
+      this.db.read.select({ total: count() }).from(repositories).get(),
+    ])
+    return pageOf(rows, total?.total ?? 0, page)
+  }
+
+  /** Packages and offered versions of each of these repositories. */
+  async counts(ids: readonly string[]): Promise<Map<string, RepositoryCounts>> {
+    const rows = await this.db.read
+      .select({
+        id: packages.repositoryId,
+        packages: sql<number>`count(DISTINCT ${packages.id})`,
+        versions: count(versions.versionNormalized),
+      })
+      .from(packages)
+      .leftJoin(versions, and(eq(versions.packageId, packages.id), sql`${versions.hiddenAt} IS NULL`))
+      .where(and(inArray(packages.repositoryId, [...ids]), eq(packages.offered, true)))
+      .groupBy(packages.repositoryId)
+    return new Map(rows.map((row) => [row.id ?? '', { packages: row.packages, versions: row.versions }]))
+  }
+
+  /** Refs of a repository that are not offered, by name. At most `limit`. */
+  async issues(id: string, limit = 1_000): Promise<RefIssue[]> {
+    const rows = await this.db.read
+      .select({ ref: refs.name, reason: refs.issue })
+      .from(refs)
+      .where(and(eq(refs.repositoryId, id), isNotNull(refs.issue)))
+      .orderBy(asc(refs.name))
+      .limit(limit)
+    return rows.map((row) => ({ ref: row.ref, reason: row.reason ?? '' }))
+  }
+
+  /** Changes a repository; returns it as it is then, or null when there is none. Throws AppError('conflict'). */
+  async update(id: string, change: RepositoryChange, now: number): Promise<RepositoryRow | null> {
+    return this.db.write(async (tx) => {
+      if (change.urlKey !== undefined) {
+        const same = await tx.select().from(repositories).where(eq(repositories.urlKey, change.urlKey)).get()
+        if (same && same.id !== id) throw conflict(same)
+      }
+      const rows = await tx
+        .update(repositories)
+        .set({ ...change, updatedAt: now })
+        .where(eq(repositories.id, id))
+        .returning()
+      return rows[0] ?? null
+    })
+  }
+
+  /**
+   * Removes a repository with its packages. Returns the digests (SHA-256) of archives that nothing refers to any more,
+   * or null when there was no such repository. The names stay known as once owned here.
+   */
+  async delete(id: string, now: number): Promise<string[] | null> {
+    return this.db.write(async (tx) => {
+      const owned = await tx.select().from(packages).where(eq(packages.repositoryId, id))
+      for (const row of owned) {
+        const modifiedAt = Math.max(now, row.modifiedAt + 1)
+        await tx.delete(versions).where(eq(versions.packageId, row.id))
+        await tx
+          .update(packages)
+          .set({ offered: false, latestVersion: null, revision: await nextRevision(tx), modifiedAt, updatedAt: now })
+          .where(eq(packages.id, row.id))
+      }
+      const kept = tx.select({ sha256: archives.sha256 }).from(archives).where(sql`${archives.repositoryId} <> ${id}`)
+      const freed = await tx
+        .selectDistinct({ sha256: archives.sha256 })
+        .from(archives)
+        .where(and(eq(archives.repositoryId, id), notInArray(archives.sha256, kept)))
+      const gone = await tx.delete(repositories).where(eq(repositories.id, id)).returning({ id: repositories.id })
+      return gone.length === 0 ? null : freed.map((row) => row.sha256)
+    })
+  }
+
+  /** Ids of repositories whose next look is due and that have no unfinished job. */
+  async due(now: number, limit: number): Promise<string[]> {
+    const busy = this.db.read.select({ id: jobs.repositoryId }).from(jobs).where(isNotNull(jobs.dedupeKey))
+    const rows = await this.db.read
+      .select({ id: repositories.id })
+      .from(repositories)
+      .where(and(lte(repositories.nextSyncAt, now), notInArray(repositories.id, busy)))
+      .orderBy(asc(repositories.nextSyncAt))
+      .limit(limit)
+    return rows.map((row) => row.id)
+  }
+
+  /** Notes that a sync has begun. */
+  async noteSyncing(id: string): Promise<void> {
+    await this.db.write((tx) => tx.update(repositories).set({ status: 'syncing' }).where(eq(repositories.id, id)))
+  }
+
+  /** Notes a sync that found nothing new. */
+  async noteUnchanged(id: string, now: number, nextSyncAt: number): Promise<void> {
+    const fine = { status: 'active' as const, errorCode: null, errorMessage: null, failures: 0 }
+    await this.db.write((tx) =>
+      tx
+        .update(repositories)
+        .set({ ...fine, lastSyncedAt: now, nextSyncAt })
+        .where(eq(repositories.id, id)),
+    )
+  }
+
+  /** Notes a sync that failed; what is stored stays. `nextSyncAt` null waits for a change of the repository. */
+  async noteFailure(id: string, failure: { code: string; message: string; nextSyncAt: number | null }): Promise<void> {
+    await this.db.write((tx) =>
+      tx
+        .update(repositories)
+        .set({
+          status: 'error',
+          errorCode: failure.code,
+          errorMessage: failure.message,
+          failures: sql`${repositories.failures} + 1`,
+          nextSyncAt: failure.nextSyncAt,
+        })
+        .where(eq(repositories.id, id)),
+    )
+  }
+}
+
+function conflict(existing: RepositoryRow): AppError {
+  return new AppError('conflict', `This repository exists already as ${existing.id} (${existing.url}).`, {
+    details: { id: existing.id },
+  })
+}
+
+function placeOf(id: string): SQL {
+  return sql`(SELECT created_at, id FROM repositories WHERE id = ${id})`
+}
+
+/** Where the credentials of a repository are stored, which is what they are sealed to. */
+export function credentialsPlace(repositoryId: string): string {
+  return `repositories/${repositoryId}/credentials`
+}

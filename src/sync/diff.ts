@@ -1,0 +1,143 @@
+import type { PackageVersion } from '../composer/repository-versions.ts'
+import { latestVersion } from '../composer/version-order.ts'
+import type { RefIssue } from '../store/repositories.ts'
+import type { PackageChange, PackageSummary, StoredPackage, VersionDraft, VersionRow } from '../store/sync-state.ts'
+
+/** What a sync compares. */
+export interface DiffInput {
+  readonly offered: readonly PackageVersion[]
+  readonly stored: readonly StoredPackage[]
+  /** Names that belong to another repository, with its id. */
+  readonly ownedElsewhere: ReadonlyMap<string, string>
+  /** composer.json blob of a commit. */
+  readonly blobOf: (commit: string) => string
+}
+
+/** What to write, and the refs that are refused. */
+export interface Diff {
+  readonly changes: readonly PackageChange[]
+  readonly issues: readonly RefIssue[]
+}
+
+/**
+ * Offered versions against stored ones. A tag that moved is refused and reported, because a published version never
+ * changes; a branch moves. What is no longer offered is hidden, never deleted. Packages without a change are left out.
+ */
+export function diffVersions(input: DiffInput): Diff {
+  const issues: RefIssue[] = []
+  const stored = new Map(input.stored.map((entry) => [entry.name, entry]))
+  const offered = groupByPackage(input, issues)
+  const changes: PackageChange[] = []
+  for (const name of new Set([...stored.keys(), ...offered.keys()])) {
+    const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input.blobOf, issues)
+    if (change) changes.push(change)
+  }
+  return { changes, issues }
+}
+
+function groupByPackage(input: DiffInput, issues: RefIssue[]): Map<string, PackageVersion[]> {
+  const groups = new Map<string, PackageVersion[]>()
+  for (const version of input.offered) {
+    const owner = input.ownedElsewhere.get(version.packageName)
+    if (owner !== undefined) {
+      issues.push({
+        ref: refName(version),
+        reason: `The package name ${version.packageName} is owned by repository ${owner}.`,
+      })
+      continue
+    }
+    const group = groups.get(version.packageName)
+    if (group) group.push(version)
+    else groups.set(version.packageName, [version])
+  }
+  return groups
+}
+
+function diffPackage(
+  name: string,
+  offered: readonly PackageVersion[],
+  stored: StoredPackage | undefined,
+  blobOf: DiffInput['blobOf'],
+  issues: RefIssue[],
+): PackageChange | null {
+  const rows = new Map((stored?.versions ?? []).map((row) => [row.versionNormalized, row]))
+  const save: VersionDraft[] = []
+  const kept: PackageVersion[] = []
+  for (const version of offered) {
+    const row = rows.get(version.versionNormalized)
+    rows.delete(version.versionNormalized)
+    if (row && row.kind === 'tag' && row.reference !== version.reference) {
+      issues.push({ ref: refName(version), reason: movedTag(row, version) })
+      if (row.hiddenAt !== null) continue
+      kept.push({ ...version, version: row.version })
+      continue
+    }
+    kept.push(version)
+    const draft = draftOf(version, blobOf(version.reference), row)
+    if (!row || differs(row, draft)) save.push(draft)
+  }
+  const hide = [...rows.values()].filter((row) => row.hiddenAt === null).map((row) => row.versionNormalized)
+  const summary = summaryOf(kept, stored?.summary)
+  const isOffered = kept.length > 0
+  const same = stored && stored.offered === isOffered && sameSummary(stored.summary, summary)
+  if (same && save.length === 0 && hide.length === 0) return null
+  if (!stored && !isOffered) return null
+  return { name, summary, offered: isOffered, save, hide }
+}
+
+function draftOf(version: PackageVersion, blob: string, row: VersionRow | undefined): VersionDraft {
+  return {
+    versionNormalized: version.versionNormalized,
+    version: version.version,
+    stability: version.stability,
+    kind: version.ref.kind,
+    refName: refName(version),
+    reference: version.reference,
+    blob,
+    defaultBranch: version.defaultBranch,
+    time: version.time,
+    releasedAt: version.releasedAt,
+    // Decided at the first publication of a reference and never again: lock files hold it.
+    shasum: row?.reference === version.reference ? row.shasum : null,
+  }
+}
+
+function differs(row: VersionRow, draft: VersionDraft): boolean {
+  return row.hiddenAt !== null || (Object.keys(draft) as (keyof VersionDraft)[]).some((key) => row[key] !== draft[key])
+}
+
+function refName(version: PackageVersion): string {
+  return `refs/${version.ref.kind === 'tag' ? 'tags' : 'heads'}/${version.ref.name}`
+}
+
+function movedTag(row: VersionRow, version: PackageVersion): string {
+  const from = row.reference.slice(0, 12)
+  const to = version.reference.slice(0, 12)
+  return `Version ${row.version} was published from commit ${from} and never changes; the tag names ${to} now. Tag a new version.`
+}
+
+/** What listings show: of the default branch when it is there, as its author means it now. */
+function summaryOf(versions: readonly PackageVersion[], before: PackageSummary | undefined): PackageSummary {
+  const latest = latestVersion(versions)
+  const shown = versions.find((version) => version.defaultBranch) ?? latest
+  if (!shown) return { ...(before ?? EMPTY), latestVersion: null }
+  return {
+    prettyName: shown.prettyName,
+    description: shown.description,
+    type: shown.type,
+    abandoned: shown.abandoned,
+    latestVersion: latest?.version ?? null,
+  }
+}
+
+const EMPTY: PackageSummary = {
+  prettyName: '',
+  description: null,
+  type: 'library',
+  abandoned: false,
+  latestVersion: null,
+}
+
+function sameSummary(left: PackageSummary, right: PackageSummary): boolean {
+  return (Object.keys(EMPTY) as (keyof PackageSummary)[]).every((key) => left[key] === right[key])
+}

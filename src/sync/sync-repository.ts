@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import { type OfferedRef, repositoryVersions } from '../composer/repository-versions.ts'
+import { AppError } from '../errors.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { RefList, Source } from '../sources/source.ts'
+import type { JobProgress } from '../store/jobs.ts'
+import type { RefIssue, RepositoryRow, RepositoryTable } from '../store/repositories.ts'
+import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
+import { type Diff, diffVersions } from './diff.ts'
+import { matchesFilter } from './package-filter.ts'
+import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
+import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
+import { nextLook } from './schedule.ts'
+
+/** Parts a sync works with. Times are Unix seconds. */
+export interface SyncParts {
+  readonly repositories: RepositoryTable
+  readonly state: SyncStateTable
+  readonly openSource: (row: RepositoryRow) => Source
+  readonly archives: ArchiveParts
+  readonly syncInterval: number
+  readonly now: () => number
+  readonly logger: Logger
+}
+
+/** One sync of one repository. */
+export interface SyncRequest {
+  readonly repositoryId: string
+  readonly acceptRemovals: boolean
+  readonly report: (progress: JobProgress) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Makes the stored versions of a repository equal to what its source offers. An unchanged repository costs one listing
+ * of refs. Throws AppError('upstream') when the source cannot be read; what is stored stays as it was.
+ */
+export async function syncRepository(parts: SyncParts, request: SyncRequest): Promise<void> {
+  const row = await parts.repositories.find(request.repositoryId)
+  if (!row) return
+  const source = parts.openSource(row)
+  try {
+    request.report({ done: 0, total: 0, step: 'listing refs' })
+    const list = await source.refs(request.signal)
+    const digest = refsDigest(list, row)
+    const nextSyncAt = nextLook(row, parts.syncInterval, parts.now())
+    if (digest === row.refsDigest) {
+      // The outcome of the last reading stands, its problem included.
+      if (row.errorCode === 'no_packages') await parts.repositories.noteFailure(row.id, { ...NO_PACKAGES, nextSyncAt })
+      else await parts.repositories.noteUnchanged(row.id, parts.now(), nextSyncAt)
+      return
+    }
+    const state = await parts.state.load(row.id)
+    if (!request.acceptRemovals) refuseHalfGone(list, state)
+    const read = await readManifests(source, list, state, request)
+    const outcome = await makeOutcome(parts, row, { list, state, read, digest, nextSyncAt })
+    const withArchives = await prepareArchives(parts.archives, row, source, outcome, request)
+    request.report({ done: list.refs.length, total: list.refs.length, step: 'saving' })
+    request.signal.throwIfAborted()
+    await parts.state.save(withArchives, parts.now())
+    logOutcome(parts.logger, row, withArchives)
+  } finally {
+    await source.close()
+  }
+}
+
+const NO_PACKAGES = {
+  code: 'no_packages',
+  message: 'No tag or branch of this repository has a composer.json that can be offered; see issues for each of them.',
+}
+
+/** Equal digests mean equal outcomes: refs, default branch, and what the operator set about them. */
+function refsDigest(list: RefList, row: RepositoryRow): string {
+  const hash = createHash('sha256')
+  const lines = list.refs.map((ref) => `${ref.commit} ${ref.name}`).sort()
+  hash.update(JSON.stringify([FORMAT, list.defaultBranch, row.packageFilter, lines]))
+  return hash.digest('hex')
+}
+
+/** Part of the digest: raised when the rules change, so that every repository is read through once more. */
+const FORMAT = 1
+
+function refuseHalfGone(list: RefList, state: SyncState): void {
+  if (state.refs.size === 0 || (list.refs.length > 0 && list.refs.length * 2 >= state.refs.size)) return
+  throw new AppError(
+    'upstream',
+    `The source lists ${list.refs.length} refs where it had ${state.refs.size}; nothing was removed. If that is right, sync it once with accept_removals.`,
+    { details: { reason: 'refs_vanished' } },
+  )
+}
+
+interface Findings {
+  readonly list: RefList
+  readonly state: SyncState
+  readonly read: Reading
+  readonly digest: string
+  readonly nextSyncAt: number
+}
+
+async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findings): Promise<SyncOutcome> {
+  const { list, state, read } = findings
+  const manifests = await manifestsOf(parts.state, row.id, list, read)
+  const refs = list.refs.map((ref) => shortRef(ref))
+  const found = repositoryVersions({ refs, defaultBranch: list.defaultBranch, manifests })
+  const offered = found.versions.filter((version) => matchesFilter(row.packageFilter, version.packageName))
+  const names = [...new Set(offered.map((version) => version.packageName))]
+  const ownedElsewhere = await parts.state.ownedElsewhere(row.id, names)
+  const blobOf = (commit: string) => read.commits.get(commit)?.blob ?? ''
+  const diff = diffVersions({ offered, stored: state.packages, ownedElsewhere, blobOf })
+  const filtered = found.versions
+    .filter((version) => !offered.includes(version))
+    .map((version) => ({ ref: longName(version.ref), reason: `package_filter leaves out ${version.packageName}.` }))
+  return {
+    repositoryId: row.id,
+    refs: refRows(list, [...found.issues, ...diff.issues, ...filtered]),
+    refsDigest: findings.digest,
+    defaultBranch: list.defaultBranch,
+    commits: read.newCommits,
+    manifests: read.newManifests,
+    packages: diff.changes,
+    nextSyncAt: findings.nextSyncAt,
+    problem: anythingOffered(diff, state) ? null : NO_PACKAGES,
+  }
+}
+
+function anythingOffered(diff: Diff, state: SyncState): boolean {
+  const changed = new Map(diff.changes.map((change) => [change.name, change.offered]))
+  return (
+    [...changed.values()].includes(true) || state.packages.some((entry) => entry.offered && !changed.has(entry.name))
+  )
+}
+
+function refRows(list: RefList, issues: readonly RefIssue[]): RefRow[] {
+  const reasons = new Map(issues.map((issue) => [issue.ref, issue.reason]))
+  const offered = list.refs.map(({ name, commit }) => ({ name, commit, issue: reasons.get(name) ?? null }))
+  const skipped = list.skipped.map(({ ref, reason }) => ({ name: ref, commit: '', issue: reason }))
+  return [...offered, ...skipped]
+}
+
+function shortRef(ref: { name: string; commit: string }): OfferedRef {
+  const tag = ref.name.startsWith('refs/tags/')
+  const name = ref.name.slice(tag ? 'refs/tags/'.length : 'refs/heads/'.length)
+  return { kind: tag ? 'tag' : 'branch', name, commit: ref.commit }
+}
+
+function longName(ref: OfferedRef): string {
+  return `refs/${ref.kind === 'tag' ? 'tags' : 'heads'}/${ref.name}`
+}
+
+function logOutcome(logger: Logger, row: RepositoryRow, outcome: SyncOutcome): void {
+  const saved = outcome.packages.reduce((sum, change) => sum + change.save.length, 0)
+  const hidden = outcome.packages.reduce((sum, change) => sum + change.hide.length, 0)
+  const issues = outcome.refs.filter((ref) => ref.issue !== null).length
+  logger.info('repository synced', { repository: row.id, url: row.url, saved, hidden, issues })
+}
