@@ -149,7 +149,7 @@ export function readConfig(environment: Environment = process.env): Config {
       mistakes.push(`${definition.name}${value}: ${messageOf(error)}`)
     }
   }
-  if (mistakes.length > 0) throw new AppError('invalid', mistakes.join('\n'))
+  if (mistakes.length > 0) throw new AppError('invalid', mistakes.join('\n'), { details: { configuration: true } })
   return Object.freeze(config as unknown as Config)
 }
 

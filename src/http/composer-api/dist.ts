@@ -1,0 +1,79 @@
+import type { ArchiveFile } from '../../archives/archive-index.ts'
+import type { ArchiveStore } from '../../archives/archive-store.ts'
+import { type Caller, maySee } from '../../auth/scope.ts'
+import { packageNameProblem } from '../../composer/package-name.ts'
+import { normalizeVersion } from '../../composer/version-parser.ts'
+import { AppError } from '../../errors.ts'
+import type { Source } from '../../sources/source.ts'
+import type { PackageCatalog } from '../../store/catalog.ts'
+import type { PackageTable, PublishedReference } from '../../store/packages.ts'
+import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
+
+/** Which archive is asked for, as the path and query say. */
+export interface DistRequest {
+  readonly name: string
+  readonly version: string
+  readonly reference: string | null
+}
+
+/** What finding an archive takes. */
+export interface DistParts {
+  readonly catalog: PackageCatalog
+  readonly packages: PackageTable
+  readonly repositories: RepositoryTable
+  readonly archives: ArchiveStore
+  readonly openSource: (row: RepositoryRow) => Source
+}
+
+/** Reads `/dist/{vendor}/{package}/{version}.zip[?reference=…]`. Throws AppError('not_found') for any other form. */
+export function parseDistRequest(url: URL): DistRequest {
+  const [, , vendor = '', name = '', ...rest] = url.pathname.split('/')
+  const file = decode(rest.join('/'))
+  const full = `${decode(vendor)}/${decode(name)}`.toLowerCase()
+  const reference = url.searchParams.get('reference')
+  const known = reference === null || /^[0-9a-f]{40}$/.test(reference)
+  if (packageNameProblem(full) !== null || !file.endsWith('.zip') || file.length > 500 || !known) throw noSuchArchive()
+  return { name: full, version: file.slice(0, -'.zip'.length), reference }
+}
+
+/**
+ * The archive of a version, built from its commit when it is not on disk. A version that can move is asked for with its
+ * reference, and every reference ever published for the package is found.
+ * Throws AppError('forbidden') outside the caller's prefixes, existing or not; AppError('not_found'); AppError('upstream').
+ */
+export async function findArchive(parts: DistParts, caller: Caller, request: DistRequest): Promise<ArchiveFile> {
+  if (!maySee(caller, request.name)) {
+    throw new AppError('forbidden', `This token does not cover the package ${request.name}.`)
+  }
+  const published = await publishedFiles(parts, request)
+  const row = published && (await parts.repositories.find(published.repositoryId))
+  if (!row) throw noSuchArchive()
+  const key = { repositoryId: row.id, reference: published.reference, path: '' }
+  return parts.archives.get(key, async (signal) => {
+    const source = parts.openSource(row)
+    try {
+      return await source.snapshot(published.reference, signal)
+    } finally {
+      await source.close()
+    }
+  })
+}
+
+async function publishedFiles(parts: DistParts, request: DistRequest): Promise<PublishedReference | null> {
+  const entry = parts.catalog.get(request.name)
+  if (!entry) return null
+  if (request.reference !== null) return parts.packages.publishedReference(entry.id, request.reference)
+  return parts.packages.publishedVersion(entry.id, request.version, normalizeVersion(request.version))
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw noSuchArchive()
+  }
+}
+
+function noSuchArchive(): AppError {
+  return new AppError('not_found', 'There is no such archive here: the package, version or reference is unknown.')
+}

@@ -1,0 +1,102 @@
+import { type RawFields, writeJsonObject } from '../../composer/json.ts'
+import { readManifest, servedFields } from '../../composer/manifest.ts'
+import { minifyVersions } from '../../composer/minify.ts'
+import { orderVersions } from '../../composer/version-order.ts'
+import type { Stability } from '../../composer/version-parser.ts'
+import type { CatalogEntry } from '../../store/catalog.ts'
+import type { PackageContent, PackageTable } from '../../store/packages.ts'
+import type { VersionRow } from '../../store/sync-state.ts'
+import { DocumentCache } from './document-cache.ts'
+import { RenderedDocument } from './rendered-document.ts'
+
+/** Which form of a package's document: its branches or its tags, minified or keyed by version. */
+export interface DocumentForm {
+  readonly dev: boolean
+  readonly minified: boolean
+  readonly baseUrl: string
+}
+
+/** Documents of owned packages, rendered once per change. */
+export class PackageDocuments {
+  private readonly cache = new DocumentCache()
+
+  constructor(private readonly packages: PackageTable) {}
+
+  /** The document of a package as of `entry.modifiedAt`. */
+  get(entry: CatalogEntry, form: DocumentForm): RenderedDocument | Promise<RenderedDocument> {
+    const key = `${entry.id}${form.dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${form.baseUrl}`
+    return this.cache.get(key, entry.modifiedAt, async () => {
+      const content = await this.packages.content(entry.id)
+      return new RenderedDocument(renderPackage(entry, content, form), entry.modifiedAt)
+    })
+  }
+}
+
+/** The document of a name that is ours and offers nothing to this caller. It has no date, so it never validates another. */
+export function emptyPackageDocument(name: string, minified: boolean): RenderedDocument {
+  return new RenderedDocument(wrap(name, minified ? '[]' : '{}', minified), null)
+}
+
+function renderPackage(entry: CatalogEntry, content: PackageContent, form: DocumentForm): string {
+  const rows = content.versions
+    .filter((row) => (row.stability === 'dev') === form.dev)
+    .map((row) => ({ ...row, stability: row.stability as Stability }))
+  const fieldsOf = manifestFields(content)
+  const entries = orderVersions(rows).map((row) => {
+    const fields = versionEntry(entry, row, fieldsOf(row.blob), content.sourceUrl, form.baseUrl)
+    return { version: row.version, fields }
+  })
+  if (form.minified) {
+    const list = minifyVersions(entries.map(({ fields }) => fields)).map(writeJsonObject)
+    return wrap(entry.name, `[${list.join(',')}]`, true)
+  }
+  const members = entries.map(({ version, fields }) => `${JSON.stringify(version)}:${writeJsonObject(fields)}`)
+  return wrap(entry.name, `{${members.join(',')}}`, false)
+}
+
+function wrap(name: string, versions: string, minified: boolean): string {
+  return `{"packages":{${JSON.stringify(name)}:${versions}}${minified ? ',"minified":"composer/2.0"' : ''}}`
+}
+
+/** Fields of composer.json by blob, each text read once. */
+function manifestFields(content: PackageContent): (blob: string) => RawFields {
+  const known = new Map<string, RawFields>()
+  return (blob) => {
+    const fields =
+      known.get(blob) ?? servedFields(readManifest(new TextEncoder().encode(content.manifests.get(blob) ?? '')))
+    known.set(blob, fields)
+    return fields
+  }
+}
+
+/** One version as it is served: our facts around what its composer.json says (composer-protocol: per-version metadata). */
+function versionEntry(
+  entry: CatalogEntry,
+  row: VersionRow,
+  manifest: RawFields,
+  sourceUrl: string | null,
+  baseUrl: string,
+): RawFields {
+  const fields = new Map<string, string>([
+    ['name', JSON.stringify(entry.prettyName)],
+    ['version', JSON.stringify(row.version)],
+    ['version_normalized', JSON.stringify(row.versionNormalized)],
+  ])
+  for (const [key, raw] of manifest) if (!fields.has(key)) fields.set(key, raw)
+  if (!fields.has('type')) fields.set('type', '"library"')
+  fields.set('dist', JSON.stringify(distOf(entry.name, row, baseUrl)))
+  if (sourceUrl !== null) {
+    fields.set('source', JSON.stringify({ type: 'git', url: sourceUrl, reference: row.reference }))
+  }
+  fields.set('time', JSON.stringify(row.time))
+  if (row.defaultBranch) fields.set('default-branch', 'true')
+  return fields
+}
+
+function distOf(name: string, row: VersionRow, baseUrl: string) {
+  const version = row.version.split('/').map(encodeURIComponent).join('/')
+  const moving = row.kind === 'branch' ? `?reference=${row.reference}` : ''
+  const url = `${baseUrl}/dist/${name}/${version}.zip${moving}`
+  const shasum = row.shasum === '' ? {} : { shasum: row.shasum }
+  return { type: 'zip', url, reference: row.reference, ...shasum }
+}

@@ -1,0 +1,85 @@
+import { rmSync } from 'node:fs'
+import { errorResponse } from './plugins/error-response.ts'
+import type { Handler } from './server.ts'
+
+/** A listening server. */
+export interface Listener {
+  /** Address it is reached at, for logs. */
+  readonly url: string
+  /** Accepts nothing new; waits up to `graceMs` for transfers under way, then cuts them. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Largest request body, in bytes. */
+const MAX_BODY = 1024 * 1024
+/** Seconds of silence after which a connection is closed. */
+const IDLE_SECONDS = 30
+/** The same while an archive is being built, before its first byte; the longest Bun allows. */
+const COLD_ARCHIVE_SECONDS = 255
+
+/** Remembers which peer sent a request; a request of the local socket has none. */
+export class Peers {
+  private readonly addresses = new WeakMap<Request, string>()
+
+  /** Address of the peer, or null. */
+  readonly of = (request: Request): string | null => this.addresses.get(request) ?? null
+
+  /** Notes the address of the peer. */
+  note(request: Request, address: string | undefined): void {
+    if (address !== undefined) this.addresses.set(request, address)
+  }
+}
+
+/** Listens on an address; port 0 picks a free one. */
+export function listenOnPort(handler: Handler, options: { host: string; port: number; peers: Peers }): Listener {
+  const server = Bun.serve({
+    hostname: options.host,
+    port: options.port,
+    development: false,
+    idleTimeout: IDLE_SECONDS,
+    maxRequestBodySize: MAX_BODY,
+    fetch(request, bun) {
+      options.peers.note(request, bun.requestIP(request)?.address)
+      if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
+      return handler(request)
+    },
+    error: (error) => errorResponse(error, { path: '/', id: '' }),
+  })
+  return {
+    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`,
+    stop: stopper(server),
+  }
+}
+
+/** Listens on a Unix socket that only this user may open; whoever may open it owns the data, so it asks for no token. */
+export function listenOnSocket(handler: Handler, path: string, token: string): Listener {
+  rmSync(path, { force: true })
+  const before = process.umask(0o177)
+  try {
+    const server = Bun.serve({
+      unix: path,
+      development: false,
+      fetch(request) {
+        const headers = new Headers(request.headers)
+        headers.set('Authorization', `Bearer ${token}`)
+        return handler(new Request(request, { headers }))
+      },
+      error: (error) => errorResponse(error, { path: '/', id: '' }),
+    })
+    return { url: `unix:${path}`, stop: stopper(server) }
+  } finally {
+    process.umask(before)
+  }
+}
+
+function stopper(server: { stop(force?: boolean): Promise<void> }) {
+  return async (graceMs: number) => {
+    const finished = server.stop()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const tooLate = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, graceMs, 'late')
+    })
+    if ((await Promise.race([finished, tooLate])) === 'late') void server.stop(true)
+    clearTimeout(timer)
+  }
+}
