@@ -1,0 +1,301 @@
+import { mkdirSync } from 'node:fs'
+import { access, constants } from 'node:fs/promises'
+import type { ArchiveEvent } from './archives/archive-index.ts'
+import { ArchiveStore } from './archives/archive-store.ts'
+import { encryptionKey } from './auth/encryption-key.ts'
+import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
+import { hashToken, makeToken, TokenVerifier } from './auth/tokens.ts'
+import type { Config } from './config.ts'
+import { AppError, messageOf } from './errors.ts'
+import { baseUrlFinder } from './http/base-url.ts'
+import { PackageDocuments } from './http/composer-api/package-document.ts'
+import { RootDocuments } from './http/composer-api/root-document.ts'
+import { type Listener, listenOnPort, listenOnSocket, Peers } from './http/listen.ts'
+import { createHandler, type Handler } from './http/server.ts'
+import { createLogger, type Logger } from './observability/logger.ts'
+import type { Resolve } from './sources/address-guard.ts'
+import { createUpstreamHttp } from './sources/upstream-http.ts'
+import { ArchiveTable } from './store/archives.ts'
+import { PackageCatalog } from './store/catalog.ts'
+import { type Database, isLocal, openDatabase } from './store/database.ts'
+import { newId } from './store/ids.ts'
+import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
+import { JobTable } from './store/jobs.ts'
+import { migrate } from './store/migrate.ts'
+import { PackageTable } from './store/packages.ts'
+import { RepositoryTable } from './store/repositories.ts'
+import { SettingTable } from './store/settings.ts'
+import { SyncStateTable } from './store/sync-state.ts'
+import { TokenTable } from './store/tokens.ts'
+import { SyncQueue } from './sync/queue.ts'
+import { sourceOpener } from './sync/repository-source.ts'
+import { Scheduler } from './sync/scheduler.ts'
+import { syncRepository } from './sync/sync-repository.ts'
+
+/** Where tests put their own parts; `now` gives Unix seconds. */
+export interface Overrides {
+  readonly now?: () => number
+  readonly fetch?: typeof fetch
+  readonly resolve?: Resolve
+  readonly logger?: Logger
+  /** What the process is for, shown to a second one that wants the same data. */
+  readonly purpose?: string
+}
+
+/** The program, built and not yet running. */
+export interface App {
+  readonly config: Config
+  readonly logger: Logger
+  readonly handler: Handler
+  /** A token that may do everything, known to this process only. */
+  readonly localToken: string
+  /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
+  firstAdminToken(): Promise<string | null>
+  /** Begins to run queued syncs, without the schedule. */
+  startWorkers(): void
+  /** Listens, and begins workers, schedule and upkeep. */
+  start(): Promise<Listener>
+  /** Finishes what is under way within `graceMs` and closes everything. */
+  stop(graceMs?: number): Promise<void>
+}
+
+const DEFAULT_GRACE_MS = 30_000
+const SYNC_GRACE_MS = 10_000
+const UPKEEP_MS = 30_000
+const FOLLOW_MS = 1_000
+
+/** Builds every part once, in order. Throws AppError when the environment does not allow it to run. */
+export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
+  const logger = overrides.logger ?? createLogger({ level: config.logLevel, format: config.logFormat })
+  const now = overrides.now ?? (() => Math.floor(Date.now() / 1000))
+  makeDirectories(config)
+  const address = { url: config.databaseUrl, authToken: config.databaseAuthToken }
+  const lock = isLocal(address) ? await lockInstance(config.dataDir, overrides.purpose ?? 'serve') : null
+  try {
+    const applied = await migrate(address)
+    if (applied > 0) logger.info('database migrated', { migrations: applied })
+    const db = await openDatabase(address)
+    return await assemble({ config, overrides, logger, now, db, lock })
+  } catch (error) {
+    lock?.release()
+    throw error
+  }
+}
+
+interface Foundation {
+  readonly config: Config
+  readonly overrides: Overrides
+  readonly logger: Logger
+  readonly now: () => number
+  readonly db: Database
+  readonly lock: InstanceLock | null
+}
+
+async function assemble(base: Foundation): Promise<App> {
+  const { config, logger, now, db } = base
+  const tables = openTables(db)
+  const secretBox = createSecretBox(encryptionKey(config))
+  await checkKey(tables.settings, secretBox)
+  const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
+  const catalog = new PackageCatalog(tables.packages)
+  await catalog.refresh()
+  const verifier = new TokenVerifier(tables.tokens, now)
+  const localToken = makeToken()
+  verifier.trust(localToken)
+  if (config.adminToken !== null) verifier.trust(config.adminToken)
+  const archives = await ArchiveStore.open({
+    directory: config.archiveDir,
+    maxBytes: config.archiveMaxBytes,
+    index: tables.archives,
+    onEvent: (event) => logArchiveEvent(logger, event),
+  })
+  const parts = { ...base, tables, secretBox, catalog, verifier, archives }
+  const openSource = opener(parts)
+  const queue = createQueue({ ...parts, openSource })
+  const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
+  const peers = new Peers()
+  const handler = createHandler({
+    ...tables,
+    archives,
+    verifier,
+    catalog,
+    queue,
+    secretBox,
+    openSource,
+    roots: new RootDocuments(catalog, installedAt),
+    documents: new PackageDocuments(tables.packages),
+    baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: peers.of }),
+    localRoots: config.localRepositoryRoots,
+    ready: () => checkReady(config, tables.settings),
+    now,
+    logger,
+  })
+  return runnable({ ...parts, queue, scheduler, peers, handler, localToken })
+}
+
+type Tables = ReturnType<typeof openTables>
+
+function openTables(db: Database) {
+  return {
+    settings: new SettingTable(db),
+    tokens: new TokenTable(db),
+    repositories: new RepositoryTable(db),
+    jobs: new JobTable(db),
+    packages: new PackageTable(db),
+    syncState: new SyncStateTable(db),
+    archives: new ArchiveTable(db),
+  }
+}
+
+interface Parts extends Foundation {
+  readonly tables: Tables
+  readonly secretBox: SecretBox
+  readonly catalog: PackageCatalog
+  readonly verifier: TokenVerifier
+  readonly archives: ArchiveStore
+}
+
+function opener({ config, overrides, secretBox, tables, now }: Parts) {
+  const http = createUpstreamHttp({
+    allowedNetworks: config.allowedNetworks,
+    ...(overrides.fetch ? { fetch: overrides.fetch } : {}),
+    ...(overrides.resolve ? { resolve: overrides.resolve } : {}),
+  })
+  const { repositories } = tables
+  return sourceOpener({ secretBox, http, repositories, localRoots: config.localRepositoryRoots, now })
+}
+
+function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener> }): SyncQueue {
+  const { tables, archives, config, now, logger, catalog, openSource } = parts
+  const key = (repositoryId: string, reference: string) => ({ repositoryId, reference, path: '' })
+  const sync = {
+    repositories: tables.repositories,
+    state: tables.syncState,
+    openSource,
+    archives: {
+      known: async (repositoryId: string, commit: string) =>
+        (await tables.archives.find(key(repositoryId, commit)))?.sha1 ?? null,
+      build: async (
+        ...[repositoryId, commit, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
+      ) => (await archives.get(key(repositoryId, commit), (stop) => source.snapshot(commit, stop), signal)).sha1,
+    },
+    syncInterval: config.syncInterval,
+    now,
+    logger,
+  }
+  return new SyncQueue({
+    jobs: tables.jobs,
+    repositories: tables.repositories,
+    work: ({ repositoryId, acceptRemovals }, report, signal) =>
+      syncRepository(sync, { repositoryId, acceptRemovals, report, signal }),
+    onDone: () => catalog.refresh(),
+    concurrency: config.syncConcurrency,
+    now,
+    logger,
+  })
+}
+
+interface Running extends Parts {
+  readonly queue: SyncQueue
+  readonly scheduler: Scheduler
+  readonly peers: Peers
+  readonly handler: Handler
+  readonly localToken: string
+}
+
+function runnable(parts: Running): App {
+  const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
+  const listeners: Listener[] = []
+  const timers: ReturnType<typeof setInterval>[] = []
+  return {
+    config,
+    logger,
+    handler,
+    localToken,
+    firstAdminToken: () => createFirstToken(parts),
+    startWorkers: () => queue.start(),
+    async start() {
+      const main = listenOnPort(handler, { host: config.host, port: config.port, peers: parts.peers })
+      listeners.push(main)
+      if (lock) listeners.push(listenOnSocket(handler, socketPath(config), localToken))
+      queue.start()
+      scheduler.start()
+      timers.push(setInterval(() => quietly(logger, parts.verifier.flushUses()), UPKEEP_MS))
+      // Another instance on the same server may change packages; on a local file nobody else can.
+      if (!lock) timers.push(setInterval(() => quietly(logger, parts.catalog.refresh()), FOLLOW_MS))
+      return main
+    },
+    async stop(graceMs = DEFAULT_GRACE_MS) {
+      for (const timer of timers) clearInterval(timer)
+      await Promise.all([
+        ...listeners.map((listener) => listener.stop(graceMs)),
+        scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
+      ])
+      await parts.archives.stop()
+      await parts.verifier.flushUses()
+      await db.close()
+      lock?.release()
+    },
+  }
+}
+
+/** The socket that commands use while a server runs; whoever may open it owns the data. */
+export function socketPath(config: Config): string {
+  return `${config.dataDir}/package-broker.sock`
+}
+
+async function createFirstToken({ config, tables, now }: Parts): Promise<string | null> {
+  if (config.adminToken !== null || (await tables.tokens.hasUnrestrictedWrite(now()))) return null
+  const token = makeToken()
+  await tables.tokens.insert({
+    id: newId('tok'),
+    hash: hashToken(token),
+    description: 'First administrator token',
+    permissions: 'write',
+    expiresAt: null,
+    allowedPackagePrefixes: [],
+    rateLimitMax: null,
+    metadata: {},
+    createdAt: now(),
+    updatedAt: now(),
+    lastUsedAt: null,
+  })
+  return token
+}
+
+function makeDirectories(config: Config): void {
+  for (const directory of [config.dataDir, config.archiveDir]) {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o750 })
+    } catch (error) {
+      throw new AppError('unavailable', `${directory} cannot be created: ${messageOf(error)}`, { cause: error })
+    }
+  }
+}
+
+/** A wrong key is found at start, before anything is written with it. */
+async function checkKey(settings: SettingTable, box: SecretBox): Promise<void> {
+  const place = 'settings/key_check'
+  box.open(await settings.setOnce('key_check', box.seal('package-broker', place)), place)
+}
+
+async function checkReady(config: Config, settings: SettingTable): Promise<void> {
+  await settings.get('installed_at')
+  await access(config.archiveDir, constants.W_OK)
+}
+
+function logArchiveEvent(logger: Logger, event: ArchiveEvent): void {
+  const { type, ...fields } = event
+  const flat =
+    'key' in fields
+      ? { ...fields, key: undefined, repository: fields.key.repositoryId, reference: fields.key.reference }
+      : fields
+  if (type === 'built') logger.info('archive built', flat)
+  else if (type === 'evicted') logger.debug('archive evicted', flat)
+  else if (type === 'failed') logger.warn('archive could not be built', flat)
+  else logger.error(`archive store: ${type}`, flat)
+}
+
+function quietly(logger: Logger, work: Promise<unknown>): void {
+  work.catch((error: unknown) => logger.warn('upkeep failed', { error: messageOf(error) }))
+}

@@ -1,0 +1,39 @@
+import { AppError } from '../errors.ts'
+
+/** A subcommand. */
+export interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string
+  /** What `--help` prints. */
+  readonly help: string
+  /** Runs it; resolves to the exit code. Throws AppError('invalid') for wrong usage. */
+  run(args: readonly string[]): Promise<number>
+}
+
+/** Exit codes: done, failed, wrong usage or configuration. */
+export const EXIT = { done: 0, failed: 1, usage: 2 } as const
+
+/** Wrong usage: the sentence is printed with the way to the help. */
+export class UsageError extends AppError {
+  constructor(message: string) {
+    super('invalid', message)
+    this.name = 'AppError'
+  }
+}
+
+/** Prints a value for a program, or lines for a person. */
+export function print(json: boolean, value: unknown, lines: () => readonly string[]): void {
+  if (json) console.log(JSON.stringify(value, null, 2))
+  else for (const line of lines()) console.log(line)
+}
+
+/** Rows as text in columns. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}

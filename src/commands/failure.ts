@@ -1,0 +1,14 @@
+import { isAppError } from '../errors.ts'
+import { EXIT, UsageError } from './command.ts'
+
+/** What to print for a thrown value, and the exit code: 2 for wrong usage or configuration, else 1. */
+export function failureOf(command: string, error: unknown): { text: string; code: number } {
+  if (!(error instanceof Error)) return { text: String(error), code: EXIT.failed }
+  const wrongFlag = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  if (wrongFlag || error instanceof UsageError) {
+    return { text: `${error.message}\npackage-broker ${command} --help tells more.`, code: EXIT.usage }
+  }
+  if (!isAppError(error)) return { text: error.stack ?? error.message, code: EXIT.failed }
+  if (!error.details.configuration) return { text: error.message, code: EXIT.failed }
+  return { text: `The configuration is wrong:\n${error.message}`, code: EXIT.usage }
+}

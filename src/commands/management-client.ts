@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs'
+import { createApp, socketPath } from '../app.ts'
+import type { Config } from '../config.ts'
+import { AppError } from '../errors.ts'
+import { silentLogger } from '../observability/logger.ts'
+
+/** The management API, through a running server or opened here. */
+export interface ManagementClient {
+  /** Sends a request and returns the body. Throws AppError with the sentence of the server when it refuses. */
+  call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown>
+  /** Every item of a list, page by page. */
+  list(path: string): Promise<Record<string, unknown>[]>
+}
+
+type Send = (path: string, init: RequestInit) => Promise<Response>
+
+/**
+ * Runs `work` with the management API: over the socket of the server that holds the data, or, when none runs, in this
+ * process, where queued syncs are then worked on as long as `work` lasts.
+ */
+export async function withManagementApi<T>(config: Config, work: (client: ManagementClient) => Promise<T>): Promise<T> {
+  const socket = socketPath(config)
+  if (existsSync(socket) && (await answers(socket))) {
+    return work(clientOf((path, init) => fetch(`http://localhost${path}`, { ...init, unix: socket })))
+  }
+  const app = await createApp(config, { logger: silentLogger, purpose: 'command line' })
+  try {
+    app.startWorkers()
+    return await work(
+      clientOf((path, init) => {
+        const headers = new Headers(init.headers)
+        headers.set('Authorization', `Bearer ${app.localToken}`)
+        headers.set('Host', 'localhost')
+        return app.handler(new Request(`http://localhost${path}`, { ...init, headers }))
+      }),
+    )
+  } finally {
+    await app.stop()
+  }
+}
+
+async function answers(socket: string): Promise<boolean> {
+  try {
+    return (await fetch('http://localhost/health', { unix: socket })).ok
+  } catch {
+    // A socket file without a server is left over from a process that was killed.
+    return false
+  }
+}
+
+function clientOf(send: Send): ManagementClient {
+  async function request(method: string, path: string, body?: unknown): Promise<Response> {
+    const json =
+      body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
+    const response = await send(path, { method, ...json })
+    if (response.ok) return response
+    const answer = (await response.json()) as { error?: string }
+    throw new AppError('invalid', answer.error ?? `The server answered ${response.status}.`)
+  }
+  return {
+    call: async (method, path, body) => (await request(method, path, body)).json(),
+    async list(path) {
+      const items: Record<string, unknown>[] = []
+      for (let next: string | null = path; next !== null; ) {
+        const response = await request('GET', next)
+        items.push(...((await response.json()) as Record<string, unknown>[]))
+        next = nextPage(response.headers.get('link'))
+      }
+      return items
+    },
+  }
+}
+
+function nextPage(link: string | null): string | null {
+  const url = /^<([^>]{1,4000})>; rel="next"$/.exec(link ?? '')?.[1]
+  if (url === undefined) return null
+  const { pathname, search } = new URL(url)
+  return pathname.slice(pathname.indexOf('/api/')) + search
+}

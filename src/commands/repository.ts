@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { readConfig } from '../config.ts'
+import { AppError } from '../errors.ts'
+import { type Command, columns, EXIT, print, UsageError } from './command.ts'
+import { type ManagementClient, withManagementApi } from './management-client.ts'
+import { type RepositoryView, waitForSync } from './sync-progress.ts'
+
+/** `repository add|list|sync|remove`. */
+export const repository: Command = {
+  summary: 'add, list, sync and remove repositories',
+  help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea] [--archives lazy|tags|all]
+                                     [--credential-type token|http_basic|ssh_key --credential-file FILE]
+                                     [--package-filter GLOBS] [--no-wait] [--json]
+       package-broker repository list [--json]
+       package-broker repository sync ID [--accept-removals] [--json]
+       package-broker repository remove ID
+
+add   adds a repository and waits for its first sync. The credential is read from FILE, or from standard input for “-”:
+      the token, user:password, or the private key.
+sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,
+  async run(args) {
+    const [action, ...rest] = args
+    if (action === 'add') return add(rest)
+    if (action === 'list') return list(rest)
+    if (action === 'sync') return sync(rest)
+    if (action === 'remove') return remove(rest)
+    throw new UsageError('repository needs one of add, list, sync and remove.')
+  },
+}
+
+async function add(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      type: { type: 'string', default: 'git' },
+      archives: { type: 'string' },
+      'credential-type': { type: 'string' },
+      'credential-file': { type: 'string' },
+      'package-filter': { type: 'string' },
+      'no-wait': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const body = {
+    url: only(positionals, 'repository add needs one URL.'),
+    vcs_type: values.type,
+    ...(values.archives === undefined ? {} : { archives: values.archives }),
+    ...(values['package-filter'] === undefined ? {} : { package_filter: values['package-filter'] }),
+    ...credential(values['credential-type'], values['credential-file']),
+  }
+  return withManagementApi(readConfig(), async (api) => {
+    const created = (await api.call('POST', '/api/repositories', body)) as RepositoryView
+    return values['no-wait'] ? report(created, values.json) : report(await waitForSync(api, created.id), values.json)
+  })
+}
+
+async function sync(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { 'accept-removals': { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  })
+  const id = only(positionals, 'repository sync needs one id.')
+  return withManagementApi(readConfig(), async (api) => {
+    const query = values['accept-removals'] ? '?accept_removals=true' : ''
+    await api.call('POST', `${pathOf(id)}/sync${query}`)
+    return report(await waitForSync(api, id), values.json)
+  })
+}
+
+async function list(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } })
+  const rows = await withManagementApi(readConfig(), (api: ManagementClient) =>
+    api.list('/api/repositories?limit=1000'),
+  )
+  const header = ['ID', 'STATUS', 'PACKAGES', 'VERSIONS', 'URL']
+  print(values.json, rows, () =>
+    columns([header, ...rows.map((row) => [row.id, row.status, row.packages, row.versions, row.url].map(String))]),
+  )
+  return EXIT.done
+}
+
+async function remove(args: string[]): Promise<number> {
+  const id = only(args, 'repository remove needs one id.')
+  await withManagementApi(readConfig(), (api) => api.call('DELETE', pathOf(id)))
+  console.log(`Removed ${id} with its packages.`)
+  return EXIT.done
+}
+
+function report(view: RepositoryView, json: boolean): number {
+  print(json, view, () => [
+    `${view.id}  ${view.status}  ${view.packages} packages, ${view.versions} versions  ${view.url}`,
+    ...view.issues.map((issue) => `  skipped ${issue.ref}: ${issue.reason}`),
+    ...(view.error_message === null ? [] : [`  ${view.error_message}`]),
+  ])
+  return view.status === 'error' ? EXIT.failed : EXIT.done
+}
+
+function credential(type: string | undefined, file: string | undefined) {
+  if (type === undefined && file === undefined) return {}
+  if (type === undefined || file === undefined) {
+    throw new UsageError('--credential-type and --credential-file belong together.')
+  }
+  try {
+    return { credential_type: type, auth_credentials: readFileSync(file === '-' ? 0 : file, 'utf8').trim() }
+  } catch (error) {
+    throw new AppError('invalid', `The credential cannot be read from ${file}.`, { cause: error })
+  }
+}
+
+function only(positionals: readonly string[], usage: string): string {
+  const [value, ...more] = positionals
+  if (value === undefined || more.length > 0) throw new UsageError(usage)
+  return value
+}
+
+function pathOf(id: string): string {
+  return `/api/repositories/${encodeURIComponent(id)}`
+}
