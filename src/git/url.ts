@@ -99,7 +99,10 @@ function parseScpLike(url: string): GitUrl {
     throw invalid('A git URL begins with https://, http://, ssh:// or file://, or has the form user@host:path.')
   }
   const { user, host } = splitUser(url.slice(0, colon))
-  return sshUrl(user, host, null, url.slice(colon + 1))
+  const path = url.slice(colon + 1)
+  // Git would take `me:password@host:path` for the host `me`.
+  if (user === null && (path.split('/', 1)[0] ?? '').includes('@')) throw credentialsInside()
+  return sshUrl(user, host, null, path)
 }
 
 function splitUser(authority: string): { user: string | null; host: string } {
