@@ -3,8 +3,9 @@ import { access, constants } from 'node:fs/promises'
 import type { ArchiveEvent } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
 import { encryptionKey } from './auth/encryption-key.ts'
+import { createFirstToken } from './auth/first-token.ts'
 import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
-import { hashToken, makeToken, TokenVerifier } from './auth/tokens.ts'
+import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { AppError, messageOf } from './errors.ts'
 import { baseUrlFinder } from './http/base-url.ts'
@@ -15,18 +16,12 @@ import { createHandler, type Handler } from './http/server.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { createUpstreamHttp } from './sources/upstream-http.ts'
-import { ArchiveTable } from './store/archives.ts'
 import { PackageCatalog } from './store/catalog.ts'
 import { type Database, isLocal, openDatabase } from './store/database.ts'
-import { newId } from './store/ids.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
-import { JobTable } from './store/jobs.ts'
 import { migrate } from './store/migrate.ts'
-import { PackageTable } from './store/packages.ts'
-import { RepositoryTable } from './store/repositories.ts'
-import { SettingTable } from './store/settings.ts'
-import { SyncStateTable } from './store/sync-state.ts'
-import { TokenTable } from './store/tokens.ts'
+import type { SettingTable } from './store/settings.ts'
+import { openTables, type Tables } from './store/tables.ts'
 import { SyncQueue } from './sync/queue.ts'
 import { sourceOpener } from './sync/repository-source.ts'
 import { Scheduler } from './sync/scheduler.ts'
@@ -133,20 +128,6 @@ async function assemble(base: Foundation): Promise<App> {
   return runnable({ ...parts, queue, scheduler, peers, handler, localToken })
 }
 
-type Tables = ReturnType<typeof openTables>
-
-function openTables(db: Database) {
-  return {
-    settings: new SettingTable(db),
-    tokens: new TokenTable(db),
-    repositories: new RepositoryTable(db),
-    jobs: new JobTable(db),
-    packages: new PackageTable(db),
-    syncState: new SyncStateTable(db),
-    archives: new ArchiveTable(db),
-  }
-}
-
 interface Parts extends Foundation {
   readonly tables: Tables
   readonly secretBox: SecretBox
@@ -212,7 +193,7 @@ function runnable(parts: Running): App {
     logger,
     handler,
     localToken,
-    firstAdminToken: () => createFirstToken(parts),
+    firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
     startWorkers: () => queue.start(),
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, peers: parts.peers })
@@ -242,25 +223,6 @@ function runnable(parts: Running): App {
 /** The socket that commands use while a server runs; whoever may open it owns the data. */
 export function socketPath(config: Config): string {
   return `${config.dataDir}/package-broker.sock`
-}
-
-async function createFirstToken({ config, tables, now }: Parts): Promise<string | null> {
-  if (config.adminToken !== null || (await tables.tokens.hasUnrestrictedWrite(now()))) return null
-  const token = makeToken()
-  await tables.tokens.insert({
-    id: newId('tok'),
-    hash: hashToken(token),
-    description: 'First administrator token',
-    permissions: 'write',
-    expiresAt: null,
-    allowedPackagePrefixes: [],
-    rateLimitMax: null,
-    metadata: {},
-    createdAt: now(),
-    updatedAt: now(),
-    lastUsedAt: null,
-  })
-  return token
 }
 
 function makeDirectories(config: Config): void {

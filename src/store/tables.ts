@@ -1,0 +1,24 @@
+import { ArchiveTable } from './archives.ts'
+import type { Database } from './database.ts'
+import { JobTable } from './jobs.ts'
+import { PackageTable } from './packages.ts'
+import { RepositoryTable } from './repositories.ts'
+import { SettingTable } from './settings.ts'
+import { SyncStateTable } from './sync-state.ts'
+import { TokenTable } from './tokens.ts'
+
+/** Every table of a database, by what it holds. */
+export type Tables = ReturnType<typeof openTables>
+
+/** The tables over an open database. */
+export function openTables(db: Database) {
+  return {
+    settings: new SettingTable(db),
+    tokens: new TokenTable(db),
+    repositories: new RepositoryTable(db),
+    jobs: new JobTable(db),
+    packages: new PackageTable(db),
+    syncState: new SyncStateTable(db),
+    archives: new ArchiveTable(db),
+  }
+}

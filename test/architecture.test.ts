@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+/** Who may import whom. A room is a folder of src or a file beside it; `ARCHITECTURE.md` shows the same table. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  main: ['commands'],
+  build: [],
+  commands: ['app', 'config', 'errors', 'observability'],
+  app: ['archives', 'auth', 'config', 'errors', 'http', 'observability', 'sources', 'store', 'sync'],
+  http: ['archives', 'auth', 'composer', 'errors', 'networks', 'observability', 'sources', 'store', 'sync'],
+  sync: ['auth', 'composer', 'errors', 'observability', 'sources', 'store'],
+  auth: ['errors', 'store'],
+  sources: ['errors', 'git', 'networks'],
+  archives: ['errors', 'git'],
+  store: ['assets', 'errors'],
+  git: ['errors'],
+  composer: ['errors'],
+  observability: ['errors'],
+  config: ['errors', 'networks'],
+  networks: ['errors'],
+  assets: ['errors'],
+  errors: [],
+}
+
+/** Where a package or a global may be used. */
+const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; readonly where: RegExp }[] = [
+  { what: 'elysia', pattern: /from 'elysia/, where: /^src\/http\// },
+  { what: 'drizzle and libSQL', pattern: /from '(?:drizzle-orm|@libsql)/, where: /^src\/store\// },
+  { what: 'fflate', pattern: /from 'fflate'/, where: /^src\/archives\/zip\.ts$/ },
+  { what: 'process.env', pattern: /process\.env|Bun\.env/, where: /^src\/config\.ts$/ },
+  { what: 'console', pattern: /\bconsole\./, where: /^src\/(?:commands\/|main\.ts|build\.ts)/ },
+  {
+    what: 'requests to other servers',
+    pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
+    where: /^src\/(?:sources\/upstream-http\.ts|commands\/|http\/listen\.ts)/,
+  },
+  {
+    what: 'child processes',
+    pattern: /Bun\.spawn|node:child_process/,
+    where: /^src\/(?:git\/program-|git\/local-|git\/ssh-|build\.ts)/,
+  },
+]
+
+const ROOT = join(import.meta.dir, '..')
+const FILES = [...new Bun.Glob('src/**/*.ts').scanSync(ROOT)].sort()
+const text = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+/** The room of a file under src. */
+function roomOf(file: string): string {
+  const [, first = ''] = file.split('/')
+  return first.replace(/\.ts$/, '')
+}
+
+function importsOf(file: string): string[] {
+  const targets = text(file).matchAll(/^(?:import|export)\s[^'"]*?from\s+'(\.[^']+)'|^import\s+'(\.[^']+)'/gm)
+  return [...targets].map((match) => relative(ROOT, join(ROOT, dirname(file), match[1] ?? match[2] ?? '')))
+}
+
+describe('rooms', () => {
+  test('every file belongs to a known room and imports only what its room may', () => {
+    const offences: string[] = []
+    for (const file of FILES) {
+      const room = roomOf(file)
+      const allowed = MAY_IMPORT[room]
+      if (!allowed) offences.push(`${file} is in no known room`)
+      for (const target of importsOf(file).filter((path) => path.startsWith('src/'))) {
+        const other = roomOf(target)
+        if (other !== room && !allowed?.includes(other)) offences.push(`${file} imports ${target}`)
+      }
+    }
+    expect(offences).toEqual([])
+  })
+
+  test('of sync, http knows the queue only', () => {
+    const offences = FILES.filter((file) => roomOf(file) === 'http').flatMap((file) =>
+      importsOf(file).filter((path) => roomOf(path) === 'sync' && !path.endsWith('queue.ts')),
+    )
+    expect(offences).toEqual([])
+  })
+
+  test('the features of http do not import one another', () => {
+    const feature = (path: string) => /^src\/http\/(composer-api|management-api|system)\//.exec(path)?.[1]
+    const offences = FILES.filter((file) => feature(file)).flatMap((file) =>
+      importsOf(file)
+        .filter((path) => feature(path) && feature(path) !== feature(file))
+        .map((path) => `${file} imports ${path}`),
+    )
+    expect(offences).toEqual([])
+  })
+
+  for (const { what, pattern, where } of ONLY_IN) {
+    test(`${what} stays where it belongs`, () => {
+      const users = FILES.filter((file) => pattern.test(text(file)))
+      expect(users.filter((file) => !where.test(file))).toEqual([])
+      expect(users.length).toBeGreaterThan(0)
+    })
+  }
+})
+
+describe('files', () => {
+  test('no file has more than 300 lines', () => {
+    const long = [...FILES, ...new Bun.Glob('test/**/*.ts').scanSync(ROOT)].filter(
+      (file) => text(file).split('\n').length > 301,
+    )
+    expect(long).toEqual([])
+  })
+
+  test('no barrels and no default exports', () => {
+    expect(FILES.filter((file) => file.endsWith('/index.ts'))).toEqual([])
+    expect(FILES.filter((file) => /^export default/m.test(text(file)))).toEqual([])
+  })
+
+  test('names say what a thing is', () => {
+    const vague = /(?:util|helper|manager|service)s?(?:[-.]|$)/
+    expect(FILES.filter((file) => vague.test(file))).toEqual([])
+  })
+
+  test('versions are pinned and the lock file names no registry', () => {
+    const { dependencies, devDependencies } = JSON.parse(text('package.json'))
+    for (const version of Object.values({ ...dependencies, ...devDependencies }))
+      expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+    expect(text('bun.lock')).not.toMatch(/https?:/)
+  })
+})
