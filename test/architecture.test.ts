@@ -32,7 +32,7 @@ const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; reado
   { what: 'console', pattern: /\bconsole\./, where: /^src\/(?:commands\/|main\.ts|build\.ts)/ },
   {
     what: 'requests to other servers',
-    pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
+    pattern: /(?:await|return|=>|=|\() ?fetch\(|globalThis\.fetch/,
     where: /^src\/(?:sources\/upstream-http\.ts|commands\/|http\/listen\.ts)/,
   },
   {
