@@ -54,7 +54,7 @@ class Wildmatch {
       if (--this.#budget.steps < 0) return ABORT_ALL
       const wanted = pattern[p]
       const char = this.#text[t]
-      if (wanted === '*') return this.#star(patternStart, p, t)
+      if (wanted === '*') return this.#star(p, t)
       if (char === undefined) return ABORT_ALL
       if (wanted === '?') {
         if (this.#pathname && char === '/') return NO_MATCH
@@ -71,14 +71,14 @@ class Wildmatch {
     return t < this.#text.length ? NO_MATCH : MATCH
   }
 
-  /** One or more stars at `p`. `patternStart` matters: git takes the start of a recursion for the start of a path. */
-  #star(patternStart: number, star: number, t: number): Outcome {
+  /** One or more stars. Two of them cross slashes only where a path part begins and ends. */
+  #star(star: number, t: number): Outcome {
     const pattern = this.#pattern
     let p = star + 1
     let crossesSlash = !this.#pathname
     if (pattern[p] === '*') {
       while (pattern[p] === '*') p++
-      const opens = star - 1 < patternStart || pattern[star - 1] === '/'
+      const opens = star === 0 || pattern[star - 1] === '/'
       const closes = p >= pattern.length || pattern[p] === '/' || (pattern[p] === '\\' && pattern[p + 1] === '/')
       if (this.#pathname && opens && closes) {
         if (pattern[p] === '/' && this.match(p + 1, t) === MATCH) return MATCH
