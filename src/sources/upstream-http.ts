@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { AppError, messageOf } from '../errors.ts'
 import type { NetworkList } from '../networks.ts'
 import { checkedAddress, type Resolve, systemResolve } from './address-guard.ts'
+import { SilenceTimer } from './silence.ts'
 
 /** A request to another server. */
 export interface UpstreamRequest {
@@ -33,9 +34,14 @@ export interface UpstreamHttp {
   send(request: UpstreamRequest, credentials: BoundCredentials | null): Promise<UpstreamResponse>
 }
 
+interface Answer {
+  readonly response: Response
+  readonly silence: SilenceTimer
+}
+
 const MAX_REDIRECTS = 5
-/** How long a server may take to begin its answer, in milliseconds. */
-const HEADER_TIMEOUT = 60_000
+/** How long a server may say nothing, before its answer or within it, in milliseconds. */
+const PATIENCE = 60_000
 const USER_AGENT = 'package-broker (+composer repository)'
 
 /**
@@ -46,31 +52,33 @@ export function createUpstreamHttp(options: {
   allowedNetworks: NetworkList
   fetch?: typeof fetch
   resolve?: Resolve
+  /** Milliseconds of silence after which a server is given up. */
+  patience?: number
 }): UpstreamHttp {
   const { allowedNetworks, resolve = systemResolve } = options
 
-  async function hop(request: UpstreamRequest, url: URL, credentials: BoundCredentials | null): Promise<Response> {
+  async function hop(request: UpstreamRequest, url: URL, credentials: BoundCredentials | null): Promise<Answer> {
     const address = await checkedAddress(url.hostname, allowedNetworks, resolve)
     const own = credentials?.origin === url.origin ? credentials.headers : {}
     const pinned = new URL(url)
     if (url.protocol === 'http:') pinned.hostname = isIP(address) === 6 ? `[${address}]` : address
+    const silence = new SilenceTimer(url.host, options.patience ?? PATIENCE)
     const send = options.fetch ?? globalThis.fetch
-    const silence = AbortSignal.timeout(HEADER_TIMEOUT)
-    const headerTimer = new AbortController()
-    const onSilence = () => headerTimer.abort(silence.reason)
-    silence.addEventListener('abort', onSilence)
+    silence.wait()
     try {
-      return await send(pinned, {
+      const response = await send(pinned, {
         method: request.method,
         headers: { 'User-Agent': USER_AGENT, ...request.headers, ...own, Host: url.host },
         ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
         redirect: 'manual',
-        signal: AbortSignal.any([request.signal, headerTimer.signal]),
+        signal: AbortSignal.any([request.signal, silence.signal]),
       })
+      return { response, silence }
     } catch (error) {
-      throw unreachable(url, request.signal, error)
+      if (request.signal.aborted) throw request.signal.reason
+      throw silence.signal.aborted ? silence.signal.reason : unreachable(url, error)
     } finally {
-      silence.removeEventListener('abort', onSilence)
+      silence.rest()
     }
   }
 
@@ -78,10 +86,11 @@ export function createUpstreamHttp(options: {
     async send(request, credentials) {
       let url = checkedUrl(request.url)
       for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-        const response = await hop(request, url, credentials)
+        const { response, silence } = await hop(request, url, credentials)
         const target = redirectTarget(response, request, url)
         if (target === null) {
-          return { status: response.status, url: url.href, headers: response.headers, body: response.body }
+          const body = response.body && silence.watch(response.body)
+          return { status: response.status, url: url.href, headers: response.headers, body }
         }
         await response.body?.cancel()
         url = target
@@ -117,8 +126,7 @@ function protocolError(sentence: string): AppError {
   return new AppError('upstream', sentence, { details: { reason: 'protocol' } })
 }
 
-function unreachable(url: URL, signal: AbortSignal, cause: unknown): unknown {
-  if (signal.aborted) return signal.reason
+function unreachable(url: URL, cause: unknown): AppError {
   const reason = messageOf(cause).slice(0, 200)
   return new AppError('upstream', `${url.host} cannot be reached: ${reason}`, {
     details: { reason: 'unreachable' },

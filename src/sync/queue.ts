@@ -13,6 +13,9 @@ const RENEW_MS = 1_000
 const RENEW_AT_LEAST_MS = 20_000
 const LOOK_MS = 1_000
 
+/** Longest run of one job, in milliseconds: a source that drips must not hold a worker for ever. */
+const LONGEST_RUN_MS = 30 * 60_000
+
 /** Does one job; reports progress and obeys the signal. */
 export type Work = (job: JobRow, report: (progress: JobProgress) => void, signal: AbortSignal) => Promise<void>
 
@@ -103,7 +106,7 @@ export class SyncQueue {
     const lease = new Lease(this.parts, job, abort)
     try {
       await this.parts.repositories.noteSyncing(job.repositoryId)
-      await this.parts.work(job, lease.report, abort.signal)
+      await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
       await lease.end()
       await this.parts.jobs.finish(job, null, this.parts.now())
     } catch (error) {
@@ -134,6 +137,16 @@ export class SyncQueue {
     await repositories.noteFailure(job.repositoryId, { code, message, nextSyncAt })
     await jobs.finish(job, message, now())
   }
+}
+
+function tooLong(): AbortSignal {
+  const controller = new AbortController()
+  const minutes = LONGEST_RUN_MS / 60_000
+  const error = new AppError('upstream', `Reading the source took longer than ${minutes} minutes.`, {
+    details: { reason: 'unreachable' },
+  })
+  setTimeout(() => controller.abort(error), LONGEST_RUN_MS).unref()
+  return controller.signal
 }
 
 /** `error_code` of a repository: what the source said was wrong, in one word. */

@@ -9,6 +9,9 @@ import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageTable, PublishedReference } from '../../store/packages.ts'
 import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
 
+/** Longest reading of one commit, in milliseconds: a source that drips must not hold a place in the queue for ever. */
+const LONGEST_READ_MS = 10 * 60_000
+
 /** Which archive is asked for, as the path and query say. */
 export interface DistRequest {
   readonly name: string
@@ -49,9 +52,10 @@ export async function findArchive(parts: DistParts, caller: Caller, request: Dis
   const row = published && (await parts.repositories.find(published.repositoryId))
   if (!row) throw noSuchArchive()
   const key = { repositoryId: row.id, reference: published.reference, path: '' }
-  return parts.archives.get(key, async (signal) => {
+  return parts.archives.get(key, async (stopped) => {
     const source = parts.openSource(row)
     try {
+      const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_READ_MS)])
       return await source.snapshot(published.reference, signal)
     } finally {
       await source.close()
