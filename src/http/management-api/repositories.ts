@@ -91,7 +91,7 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
         const acceptRemovals = query.accept_removals === 'true'
         return status(202, shownJob(await queue.request(id, PRIORITY.requested, { acceptRemovals })))
       },
-      { query: SyncQuery, parse: 'none' },
+      { query: SyncQuery },
     )
 }
 
