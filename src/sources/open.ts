@@ -20,13 +20,13 @@ export interface OpenParts {
 }
 
 /**
- * Opens the source of an address: the only switch on its kind. Nothing is asked yet.
- * Throws AppError('invalid') for an address that is not allowed any more.
+ * Opens the source of an address: the only switch on its kind. Nothing is read yet.
+ * Throws AppError('invalid') or AppError('upstream') for an address that is not allowed.
  */
-export function openSource(address: SourceAddress, parts: OpenParts): Source {
+export async function openSource(address: SourceAddress, parts: OpenParts): Promise<Source> {
   const url = parseGitUrl(address.url)
   if (url.kind === 'file') return gitSource(localTransport(localRepositoryPath(address.url, parts.localRoots)))
-  if (url.kind === 'ssh') return gitSource(sshSource(url, address))
+  if (url.kind === 'ssh') return gitSource(sshTo(await parts.http.addressOf(url.host), url, address))
   const bound = httpCredentials(url.url, address.vcsType, address.credentials)
   return gitSource(new SmartHttpTransport(url.url, (request) => parts.http.send(request, bound)))
 }
@@ -57,10 +57,11 @@ function wrongCredentials(kind: 'http' | 'ssh' | 'file'): string {
   return 'credential_type ssh_key belongs to an ssh address, like git@host:path.'
 }
 
-function sshSource(url: Extract<GitUrl, { kind: 'ssh' }>, address: SourceAddress): GitTransport {
+/** ssh to the address that was checked: were the name resolved again, it could mean another machine by then. */
+function sshTo(host: string, url: Extract<GitUrl, { kind: 'ssh' }>, address: SourceAddress): GitTransport {
   if (address.credentials.type !== 'ssh_key') throw new AppError('invalid', wrongCredentials('ssh'))
   const { privateKey } = address.credentials
-  return sshTransport({ url, privateKey, hostKey: address.hostKey, onHostKey: address.onHostKey })
+  return sshTransport({ url: { ...url, host }, privateKey, hostKey: address.hostKey, onHostKey: address.onHostKey })
 }
 
 function httpCredentials(url: string, vcsType: string, credentials: SourceCredentials): BoundCredentials | null {

@@ -28,10 +28,12 @@ export interface BoundCredentials {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** The only way out of this process over HTTP. */
+/** The only way out of this process. */
 export interface UpstreamHttp {
   /** Sends a request and follows redirects by hand. Throws AppError('upstream') with `details.reason`. */
   send(request: UpstreamRequest, credentials: BoundCredentials | null): Promise<UpstreamResponse>
+  /** The address to connect to for a host, checked as every hop is; for connections that are not HTTP. */
+  addressOf(host: string): Promise<string>
 }
 
 interface Answer {
@@ -83,6 +85,7 @@ export function createUpstreamHttp(options: {
   }
 
   return {
+    addressOf: (host) => checkedAddress(host, allowedNetworks, resolve),
     async send(request, credentials) {
       let url = checkedUrl(request.url)
       for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {

@@ -6,7 +6,7 @@ import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import { credentialsPlace, type RepositoryRow, type RepositoryTable } from '../store/repositories.ts'
 
 /** Opens the source of a stored repository, its credentials unsealed. */
-export type OpenRepositorySource = (row: RepositoryRow) => Source
+export type OpenRepositorySource = (row: RepositoryRow) => Promise<Source>
 
 /** What it takes to open sources. `now` gives Unix seconds. */
 export function sourceOpener(parts: {

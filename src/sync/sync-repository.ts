@@ -16,7 +16,7 @@ import { nextLook } from './schedule.ts'
 export interface SyncParts {
   readonly repositories: RepositoryTable
   readonly state: SyncStateTable
-  readonly openSource: (row: RepositoryRow) => Source
+  readonly openSource: (row: RepositoryRow) => Promise<Source>
   readonly archives: ArchiveParts
   readonly syncInterval: number
   readonly now: () => number
@@ -38,7 +38,7 @@ export interface SyncRequest {
 export async function syncRepository(parts: SyncParts, request: SyncRequest): Promise<void> {
   const row = await parts.repositories.find(request.repositoryId)
   if (!row) return
-  const source = parts.openSource(row)
+  const source = await parts.openSource(row)
   try {
     request.report({ done: 0, total: 0, step: 'listing refs' })
     const list = await source.refs(request.signal)

@@ -25,7 +25,7 @@ export interface DistParts {
   readonly packages: PackageTable
   readonly repositories: RepositoryTable
   readonly archives: ArchiveStore
-  readonly openSource: (row: RepositoryRow) => Source
+  readonly openSource: (row: RepositoryRow) => Promise<Source>
 }
 
 /** Reads `/dist/{vendor}/{package}/{version}.zip[?reference=…]`. Throws AppError('not_found') for any other form. */
@@ -53,7 +53,7 @@ export async function findArchive(parts: DistParts, caller: Caller, request: Dis
   if (!row) throw noSuchArchive()
   const key = { repositoryId: row.id, reference: published.reference, path: '' }
   return parts.archives.get(key, async (stopped) => {
-    const source = parts.openSource(row)
+    const source = await parts.openSource(row)
     try {
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_READ_MS)])
       return await source.snapshot(published.reference, signal)
