@@ -43,8 +43,8 @@ async function build(target: string, outfile: string): Promise<void> {
 }
 
 function hostTarget(): string {
-  const musl =
-    process.platform === 'linux' && existsSync(`/lib/ld-musl-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so.1`)
+  const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
+  const musl = process.platform === 'linux' && report.header.glibcVersionRuntime === undefined
   return `bun-${process.platform}-${process.arch}${musl ? '-musl' : ''}`
 }
 
