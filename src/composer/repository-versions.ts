@@ -55,6 +55,12 @@ export interface RepositoryInput {
   manifests: ReadonlyMap<string, CommitManifest>
 }
 
+/** What a repository means: its versions, and the refs that mean none. */
+export interface RepositoryVersions {
+  versions: PackageVersion[]
+  issues: RefIssue[]
+}
+
 /** Latest time that four digits of a year can write, in Unix seconds. */
 const LAST_SECOND = 253_402_300_799
 
@@ -63,11 +69,24 @@ const LAST_SECOND = 253_402_300_799
  * Equals Composer's own list over the same refs, except that a normalized version is listed once, and that versions on
  * which clients would abort are refused. Composer: `VcsRepository::initialize`.
  */
-export function repositoryVersions(input: RepositoryInput): { versions: PackageVersion[]; issues: RefIssue[] } {
+export function repositoryVersions(input: RepositoryInput): RepositoryVersions {
+  const steps = versionSteps(input)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/** The same in steps of one ref each, for a caller that does other things in between. */
+export function* versionSteps(input: RepositoryInput): Generator<void, RepositoryVersions> {
   const list = new VersionList(input)
-  for (const ref of refsInOrder(input.refs, 'tag')) list.add(ref, readTag(ref.name, list.reader.read(ref.commit)))
+  for (const ref of refsInOrder(input.refs, 'tag')) {
+    list.add(ref, readTag(ref.name, list.reader.read(ref.commit)))
+    yield
+  }
   for (const ref of branchesInOrder(input, list)) {
     list.add(ref, readBranch(ref.name, list.reader.read(ref.commit)))
+    yield
   }
   return { versions: list.versions, issues: list.issues }
 }
