@@ -38,18 +38,20 @@ export interface DatabaseAddress {
 /** Opens the database. Migrations have run before (`migrate.ts`). */
 export async function openDatabase(address: DatabaseAddress): Promise<Database> {
   const local = isLocal(address)
-  let writer = await connect(address)
+  let writer: Client | null = await connect(address)
   const reader = local ? await connect(address) : writer
   let tail: Promise<unknown> = Promise.resolve()
 
   async function run<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
     try {
+      writer ??= await connect(address)
       return await drizzle(writer, { schema }).transaction((tx) => work(tx))
     } catch (error) {
       if (local && hasCode(error, 'SQLITE_BUSY')) {
-        // After SQLITE_BUSY libSQL reports later writes as done and loses them, so this connection is given up.
-        writer.close()
-        writer = await connect(address)
+        // After SQLITE_BUSY libSQL reports later writes as done and loses them, so this connection is given up. The
+        // next write opens another; here that could fail for the same reason and leave none.
+        writer?.close()
+        writer = null
       }
       throw translate(error)
     }
@@ -64,7 +66,7 @@ export async function openDatabase(address: DatabaseAddress): Promise<Database> 
     },
     async close() {
       await tail
-      writer.close()
+      writer?.close()
       if (reader !== writer) reader.close()
     },
   }

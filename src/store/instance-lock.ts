@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createClient } from '@libsql/client'
-import { AppError } from '../errors.ts'
+import { type Client, createClient, LibsqlError, type Transaction } from '@libsql/client'
+import { AppError, messageOf } from '../errors.ts'
 
 /** Held while one process owns a data directory. The system lets go of it when the process dies, however it dies. */
 export interface InstanceLock {
@@ -11,27 +11,32 @@ export interface InstanceLock {
 /**
  * Takes the lock of a data directory: a second process on the same database file would corrupt it (SQLite 3.45 in
  * libSQL has the WAL-reset fault). It is a lock on a SQLite file of its own, since Bun offers no flock.
- * Throws AppError('conflict') that says who holds it.
+ * Throws AppError('conflict') that says who holds it, AppError('unavailable') when the directory cannot be written.
  */
 export async function lockInstance(dataDir: string, purpose: string): Promise<InstanceLock> {
   const holderFile = `${dataDir}/instance.json`
-  const client = createClient({ url: `file:${dataDir}/instance.lock`, concurrency: 1, timeout: 0 })
-  const tx = await client.transaction('write').catch((error: unknown) => {
-    client.close()
-    throw new AppError(
-      'conflict',
-      `${dataDir} is in use by another package-broker${holder(holderFile)}; stop it first.`,
-      {
-        cause: error,
-      },
-    )
-  })
+  const { client, tx } = await takeLock(dataDir, holderFile)
   writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, purpose, since: new Date().toISOString() })}\n`)
   return {
     release() {
       tx.close()
       client.close()
     },
+  }
+}
+
+async function takeLock(dataDir: string, holderFile: string): Promise<{ client: Client; tx: Transaction }> {
+  let client: Client | null = null
+  try {
+    client = createClient({ url: `file:${dataDir}/instance.lock`, concurrency: 1, timeout: 0 })
+    return { client, tx: await client.transaction('write') }
+  } catch (cause) {
+    client?.close()
+    if (!(cause instanceof LibsqlError && cause.code.startsWith('SQLITE_BUSY'))) {
+      throw new AppError('unavailable', `${dataDir}/instance.lock cannot be written: ${messageOf(cause)}`, { cause })
+    }
+    const sentence = `${dataDir} is in use by another package-broker${holder(holderFile)}; stop it first.`
+    throw new AppError('conflict', sentence, { cause })
   }
 }
 

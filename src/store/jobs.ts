@@ -38,13 +38,16 @@ export class JobTable {
     return this.db.write(async (tx) => {
       const existing = await tx.select().from(jobs).where(eq(jobs.dedupeKey, request.repositoryId)).get()
       if (!existing) return tx.insert(jobs).values(newJob(request, now)).returning().get()
+      const running = existing.state === 'running'
+      // The run under way keeps what it was asked; from then on the row says what the next one is asked.
+      const asked = running && !existing.rerun ? false : existing.acceptRemovals
       return tx
         .update(jobs)
         .set({
           priority: Math.max(existing.priority, request.priority),
           runAt: Math.min(existing.runAt, request.runAt),
-          acceptRemovals: existing.acceptRemovals || request.acceptRemovals,
-          rerun: existing.state === 'running',
+          acceptRemovals: asked || request.acceptRemovals,
+          rerun: running,
         })
         .where(eq(jobs.id, existing.id))
         .returning()
@@ -123,11 +126,13 @@ export class JobTable {
 
   /** The newest job of each of these repositories. */
   async latest(repositoryIds: readonly string[]): Promise<Map<string, JobRow>> {
-    const rows = await this.db.read
-      .select()
+    // Rows are numbered as they are inserted, and the newest of a repository is never deleted alone.
+    const newest = this.db.read
+      .select({ row: sql`max(rowid)` })
       .from(jobs)
       .where(inArray(jobs.repositoryId, [...repositoryIds]))
-      .orderBy(asc(jobs.createdAt), asc(sql`rowid`))
+      .groupBy(jobs.repositoryId)
+    const rows = await this.db.read.select().from(jobs).where(inArray(sql`rowid`, newest))
     return new Map(rows.map((row) => [row.repositoryId, row]))
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { and, asc, count, eq, gt, inArray, isNotNull, lte, notInArray, type SQL, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
 import type { Database } from './database.ts'
@@ -120,7 +121,8 @@ export class RepositoryTable {
   async delete(id: string, now: number): Promise<string[] | null> {
     return this.db.write(async (tx) => {
       const owned = await tx.select().from(packages).where(eq(packages.repositoryId, id))
-      for (const row of owned) {
+      for (const [index, row] of owned.entries()) {
+        if (index % 25 === 24) await setImmediate()
         const modifiedAt = Math.max(now, row.modifiedAt + 1)
         await tx.delete(versions).where(eq(versions.packageId, row.id))
         await tx
@@ -155,13 +157,18 @@ export class RepositoryTable {
     await this.db.write((tx) => tx.update(repositories).set({ status: 'syncing' }).where(eq(repositories.id, id)))
   }
 
-  /** Notes a sync that found nothing new. */
-  async noteUnchanged(id: string, now: number, nextSyncAt: number): Promise<void> {
-    const fine = { status: 'active' as const, errorCode: null, errorMessage: null, failures: 0 }
+  /** Notes a sync that found nothing new; `problem` says why nothing is offered, if so. */
+  async noteUnchanged(
+    id: string,
+    found: { now: number; nextSyncAt: number; problem: { code: string; message: string } | null },
+  ): Promise<void> {
+    const { now, nextSyncAt, problem } = found
+    const status = problem === null ? ('active' as const) : ('error' as const)
+    const error = { errorCode: problem?.code ?? null, errorMessage: problem?.message ?? null }
     await this.db.write((tx) =>
       tx
         .update(repositories)
-        .set({ ...fine, lastSyncedAt: now, nextSyncAt })
+        .set({ status, ...error, failures: 0, lastSyncedAt: now, nextSyncAt })
         .where(eq(repositories.id, id)),
     )
   }

@@ -1,9 +1,8 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
-import { AppError } from '../errors.ts'
-import type { Database, Queries } from './database.ts'
-import { newId } from './ids.ts'
-import { commits, manifests, packages, publishedReferences, refs, repositories, versions } from './schema.ts'
-import { nextRevision } from './settings.ts'
+import { setImmediate } from 'node:timers/promises'
+import { and, eq, inArray } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { chunks, ownedElsewhere, saveOutcome } from './save-outcome.ts'
+import { commits, manifests, packages, refs, versions } from './schema.ts'
 
 /** A version as stored. */
 export type VersionRow = typeof versions.$inferSelect
@@ -57,6 +56,8 @@ export interface SyncOutcome {
   readonly repositoryId: string
   readonly refs: readonly RefRow[]
   readonly refsDigest: string
+  /** The digest that was stored when the sync began; null before the first one. */
+  readonly basedOn: string | null
   readonly defaultBranch: string | null
   readonly commits: readonly CommitRow[]
   readonly manifests: readonly { readonly blob: string; readonly content: string }[]
@@ -66,24 +67,25 @@ export interface SyncOutcome {
   readonly problem: { readonly code: string; readonly message: string } | null
 }
 
-/** Rows per statement: SQLite binds at most 32,766 values, and a shorter statement lets other work in between. */
-const CHUNK = 200
-
 /** What a sync reads and writes. */
 export class SyncStateTable {
   constructor(private readonly db: Database) {}
 
   /** What is stored of a repository. */
   async load(repositoryId: string): Promise<SyncState> {
-    const mine = eq(refs.repositoryId, repositoryId)
-    const [refRows, commitRows, blobRows, packageRows] = await Promise.all([
-      this.db.read.select({ name: refs.name, commit: refs.commit }).from(refs).where(mine),
-      this.db.read.select().from(commits).where(eq(commits.repositoryId, repositoryId)),
-      this.db.read.select({ blob: manifests.blob }).from(manifests).where(eq(manifests.repositoryId, repositoryId)),
-      this.db.read.select().from(packages).where(eq(packages.repositoryId, repositoryId)),
-    ])
-    const ids = packageRows.map((row) => row.id)
-    const versionRows = await this.db.read.select().from(versions).where(inArray(versions.packageId, ids))
+    const { read } = this.db
+    const refRows = await rested(
+      read.select({ name: refs.name, commit: refs.commit }).from(refs).where(eq(refs.repositoryId, repositoryId)),
+    )
+    const commitRows = await rested(read.select().from(commits).where(eq(commits.repositoryId, repositoryId)))
+    const blobRows = await rested(
+      read.select({ blob: manifests.blob }).from(manifests).where(eq(manifests.repositoryId, repositoryId)),
+    )
+    const mine = eq(packages.repositoryId, repositoryId)
+    const packageRows = await rested(read.select().from(packages).where(mine))
+    const ids = read.select({ id: packages.id }).from(packages).where(mine)
+    const versionRows = await rested(read.select().from(versions).where(inArray(versions.packageId, ids)))
+    const byPackage = Map.groupBy(versionRows, (version) => version.packageId)
     return {
       refs: new Map(refRows.map((row) => [row.name, row.commit])),
       commits: new Map(commitRows.map((row) => [row.commit, row])),
@@ -93,15 +95,26 @@ export class SyncStateTable {
         name: row.name,
         summary: row,
         offered: row.offered,
-        versions: versionRows.filter((version) => version.packageId === row.id),
+        versions: byPackage.get(row.id) ?? [],
       })),
     }
+  }
+
+  /** True when at least one version of the repository is offered. */
+  async offersAnything(repositoryId: string): Promise<boolean> {
+    const row = await this.db.read
+      .select({ id: packages.id })
+      .from(packages)
+      .where(and(eq(packages.repositoryId, repositoryId), eq(packages.offered, true)))
+      .limit(1)
+      .get()
+    return row !== undefined
   }
 
   /** The composer.json texts of these blobs. */
   async manifests(repositoryId: string, blobs: readonly string[]): Promise<Map<string, string>> {
     const found = new Map<string, string>()
-    for (const some of chunks(blobs)) {
+    for await (const some of chunks(blobs)) {
       const rows = await this.db.read
         .select()
         .from(manifests)
@@ -117,145 +130,17 @@ export class SyncStateTable {
   }
 
   /**
-   * Writes the outcome of a sync in one transaction.
-   * Throws AppError('conflict') when the repository was deleted, or another one took a name, since they were read.
+   * Writes the outcome of a sync in one transaction. Throws AppError('conflict') when the repository was deleted or
+   * synchronised by another worker, or another repository took a name, since they were read.
    */
-  async save(outcome: SyncOutcome, now: number): Promise<void> {
-    await this.db.write(async (tx) => {
-      const names = outcome.packages.map((change) => change.name)
-      const taken = await ownedElsewhere(tx, outcome.repositoryId, names)
-      if (taken.size > 0)
-        throw new AppError('conflict', `Another repository has just taken ${[...taken.keys()].join(', ')}.`)
-      await saveRepository(tx, outcome, now)
-      await saveRefs(tx, outcome)
-      for (const change of outcome.packages) await savePackage(tx, outcome.repositoryId, change, now)
-    })
+  save(outcome: SyncOutcome, now: number): Promise<void> {
+    return this.db.write((tx) => saveOutcome(tx, outcome, now))
   }
 }
 
-async function ownedElsewhere(
-  read: Queries,
-  repositoryId: string,
-  names: readonly string[],
-): Promise<Map<string, string>> {
-  const owners = new Map<string, string>()
-  for (const some of chunks(names)) {
-    const rows = await read
-      .select({ name: packages.name, owner: packages.repositoryId })
-      .from(packages)
-      .where(inArray(packages.name, [...some]))
-    for (const row of rows) if (row.owner !== null && row.owner !== repositoryId) owners.set(row.name, row.owner)
-  }
-  return owners
-}
-
-async function saveRepository(tx: Queries, outcome: SyncOutcome, now: number): Promise<void> {
-  const rows = await tx
-    .update(repositories)
-    .set({
-      status: outcome.problem === null ? 'active' : 'error',
-      errorCode: outcome.problem?.code ?? null,
-      errorMessage: outcome.problem?.message ?? null,
-      failures: 0,
-      defaultBranch: outcome.defaultBranch,
-      refsDigest: outcome.refsDigest,
-      lastSyncedAt: now,
-      nextSyncAt: outcome.nextSyncAt,
-    })
-    .where(eq(repositories.id, outcome.repositoryId))
-    .returning({ id: repositories.id })
-  if (rows.length === 0) throw new AppError('conflict', 'The repository was deleted meanwhile.')
-}
-
-async function saveRefs(tx: Queries, outcome: SyncOutcome): Promise<void> {
-  const { repositoryId } = outcome
-  await tx.delete(refs).where(eq(refs.repositoryId, repositoryId))
-  for (const some of chunks(outcome.refs)) await tx.insert(refs).values(some.map((row) => ({ repositoryId, ...row })))
-  for (const some of chunks(outcome.manifests)) {
-    await tx
-      .insert(manifests)
-      .values(some.map((row) => ({ repositoryId, ...row })))
-      .onConflictDoNothing()
-  }
-  for (const some of chunks(outcome.commits)) {
-    const rows = some.map(({ commit, committedAt, blob, problem }) => ({
-      repositoryId,
-      commit,
-      committedAt,
-      blob,
-      problem,
-    }))
-    await tx.insert(commits).values(rows).onConflictDoNothing()
-  }
-}
-
-async function savePackage(tx: Queries, repositoryId: string, change: PackageChange, now: number): Promise<void> {
-  const packageId = await savePackageRow(tx, repositoryId, change, now)
-  for (const some of chunks(change.save)) {
-    const rows = some.map((draft) => ({
-      ...draft,
-      shasum: draft.shasum ?? '',
-      packageId,
-      hiddenAt: null,
-      firstPublishedAt: now,
-    }))
-    await tx
-      .insert(versions)
-      .values(rows)
-      .onConflictDoUpdate({ target: [versions.packageId, versions.versionNormalized], set: OVERWRITTEN })
-    const published = some.map(({ reference, version }) => ({
-      packageId,
-      repositoryId,
-      reference,
-      version,
-      publishedAt: now,
-    }))
-    await tx.insert(publishedReferences).values(published).onConflictDoNothing()
-  }
-  for (const some of chunks(change.hide)) {
-    await tx
-      .update(versions)
-      .set({ hiddenAt: now })
-      .where(and(eq(versions.packageId, packageId), inArray(versions.versionNormalized, [...some])))
-  }
-}
-
-async function savePackageRow(tx: Queries, repositoryId: string, change: PackageChange, now: number): Promise<string> {
-  const existing = await tx.select().from(packages).where(eq(packages.name, change.name)).get()
-  const { prettyName, description, type, abandoned, latestVersion } = change.summary
-  const row = {
-    ...{ prettyName, description, type, abandoned, latestVersion },
-    repositoryId,
-    offered: change.offered,
-    revision: await nextRevision(tx),
-    // Strictly rising, also when the clock was set back or two changes fall into one second.
-    modifiedAt: Math.max(now, (existing?.modifiedAt ?? 0) + 1),
-    updatedAt: now,
-  }
-  if (existing) {
-    await tx.update(packages).set(row).where(eq(packages.id, existing.id))
-    return existing.id
-  }
-  const id = newId('pkg')
-  await tx.insert(packages).values({ id, name: change.name, createdAt: now, ...row })
-  return id
-}
-
-/** Columns of a version that a later sync may change; when it was first published is not among them. */
-const OVERWRITTEN = {
-  version: sql`excluded.version`,
-  stability: sql`excluded.stability`,
-  kind: sql`excluded.kind`,
-  refName: sql`excluded.ref_name`,
-  reference: sql`excluded.reference`,
-  blob: sql`excluded.blob_id`,
-  defaultBranch: sql`excluded.default_branch`,
-  time: sql`excluded.time`,
-  releasedAt: sql`excluded.released_at`,
-  shasum: sql`excluded.shasum`,
-  hiddenAt: sql`NULL`,
-}
-
-function* chunks<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
-  for (let start = 0; start < rows.length; start += CHUNK) yield rows.slice(start, start + CHUNK)
+/** The rows of a query, and a turn of the event loop after it: a local database answers synchronously. */
+async function rested<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {
+  const rows = await query
+  await setImmediate()
+  return rows
 }

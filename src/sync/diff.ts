@@ -17,6 +17,8 @@ export interface DiffInput {
 export interface Diff {
   readonly changes: readonly PackageChange[]
   readonly issues: readonly RefIssue[]
+  /** True when a name belongs to another repository: what is offered then depends on more than the refs. */
+  readonly contested: boolean
 }
 
 /**
@@ -32,7 +34,7 @@ export function diffVersions(input: DiffInput): Diff {
     const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input.blobOf, issues)
     if (change) changes.push(change)
   }
-  return { changes, issues }
+  return { changes, issues, contested: input.ownedElsewhere.size > 0 }
 }
 
 function groupByPackage(input: DiffInput, issues: RefIssue[]): Map<string, PackageVersion[]> {
@@ -123,11 +125,16 @@ function summaryOf(versions: readonly PackageVersion[], before: PackageSummary |
   if (!shown) return { ...(before ?? EMPTY), latestVersion: null }
   return {
     prettyName: shown.prettyName,
-    description: shown.description,
-    type: shown.type,
-    abandoned: shown.abandoned,
+    description: shown.description === null ? null : storable(shown.description),
+    type: storable(shown.type),
+    abandoned: typeof shown.abandoned === 'string' ? storable(shown.abandoned) : shown.abandoned,
     latestVersion: latest?.version ?? null,
   }
+}
+
+/** The text as a database gives it back, without which it would seem changed at every sync. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed()
 }
 
 const EMPTY: PackageSummary = {

@@ -1,3 +1,4 @@
+import { Pace } from '../archives/pace.ts'
 import type { Source } from '../sources/source.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
@@ -24,8 +25,9 @@ export async function prepareArchives(
 ): Promise<SyncOutcome> {
   const undecided = outcome.packages.flatMap((change) => change.save).filter((draft) => draft.shasum === null)
   const shasums = new Map<string, string>()
+  const pace = new Pace(request.signal)
   for (const [done, { reference, kind }] of undecided.entries()) {
-    request.signal.throwIfAborted()
+    await pace.step()
     const wanted = row.archives === 'all' || (row.archives === 'tags' && kind === 'tag')
     if (wanted) request.report({ done, total: undecided.length, step: 'building archives' })
     const sha1 = wanted

@@ -24,8 +24,8 @@ export interface QueueParts {
   readonly jobs: JobTable
   readonly repositories: RepositoryTable
   readonly work: Work
-  /** Called after a job that may have changed packages. */
-  readonly onDone: (job: JobRow) => void
+  /** Called after the work of a job, which may have changed packages, and before the job counts as done. */
+  readonly onDone: (job: JobRow) => Promise<void> | void
   readonly concurrency: number
   readonly now: () => number
   readonly logger: Logger
@@ -108,6 +108,7 @@ export class SyncQueue {
       await this.parts.repositories.noteSyncing(job.repositoryId)
       await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
       await lease.end()
+      await this.tellDone(job)
       await this.parts.jobs.finish(job, null, this.parts.now())
     } catch (error) {
       await lease.end()
@@ -115,7 +116,15 @@ export class SyncQueue {
         this.parts.logger.error('a failed job could not be noted', { job: job.id, error: messageOf(second) }),
       )
     }
-    this.parts.onDone(job)
+  }
+
+  /** Whoever sees the job done sees what it changed; that this fails does not make the work undone. */
+  private async tellDone(job: JobRow): Promise<void> {
+    try {
+      await this.parts.onDone(job)
+    } catch (error) {
+      this.parts.logger.warn('the outcome of a job could not be taken over', { job: job.id, error: messageOf(error) })
+    }
   }
 
   private async fail(job: JobRow, signal: AbortSignal, error: unknown): Promise<void> {

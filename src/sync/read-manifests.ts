@@ -10,6 +10,16 @@ export interface Reading {
   /** Only those not known before. */
   readonly newCommits: readonly CommitRow[]
   readonly newManifests: readonly { blob: string; content: string }[]
+  /**
+   * False when a commit could not be read for the first time: hosts answer from several machines, of which one may not
+   * have it yet. Such a commit is asked for once more, and again whenever the repository changes.
+   */
+  readonly complete: boolean
+}
+
+/** The source did not give the commit, which may be different tomorrow; any other problem is the commit's own. */
+function isUnread(row: CommitRow): boolean {
+  return row.problem !== null && row.committedAt === 0
 }
 
 /** Asks the source for composer.json at the commits never seen; blobs already stored are not sent again. */
@@ -20,7 +30,10 @@ export async function readManifests(
   request: { report: (progress: JobProgress) => void; signal: AbortSignal },
 ): Promise<Reading> {
   const offered = [...new Set(list.refs.map((ref) => ref.commit))]
-  const unknown = offered.filter((commit) => !state.commits.has(commit))
+  const unknown = offered.filter((commit) => {
+    const row = state.commits.get(commit)
+    return row === undefined || isUnread(row)
+  })
   request.report({ done: offered.length - unknown.length, total: offered.length, step: 'reading composer.json' })
   const files =
     unknown.length === 0
@@ -34,7 +47,12 @@ export async function readManifests(
     commits.set(commit, row)
     newCommits.push(row)
   }
-  return { commits, newCommits, newManifests: [...newManifests].map(([blob, content]) => ({ blob, content })) }
+  return {
+    commits,
+    newCommits,
+    newManifests: [...newManifests].map(([blob, content]) => ({ blob, content })),
+    complete: newCommits.every((row) => !isUnread(row) || state.commits.has(row.commit)),
+  }
 }
 
 function commitRow(commit: string, file: ManifestFile | undefined, texts: Map<string, string>): CommitRow {
@@ -43,6 +61,8 @@ function commitRow(commit: string, file: ManifestFile | undefined, texts: Map<st
   if (file.blob !== null && file.content !== null) {
     const text = decode(file.content)
     if (text === null) problem ??= 'composer.json is not valid UTF-8.'
+    // libSQL gives a text back only up to its first NUL.
+    else if (text.includes('\0')) problem ??= 'composer.json contains NUL, so it is not JSON.'
     else texts.set(file.blob, text)
   }
   return { commit, committedAt: file.committedAt, blob: problem === null ? file.blob : null, problem }

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { type OfferedRef, repositoryVersions } from '../composer/repository-versions.ts'
+import { Pace } from '../archives/pace.ts'
+import {
+  type OfferedRef,
+  type PackageVersion,
+  type RepositoryInput,
+  type RepositoryVersions,
+  versionSteps,
+} from '../composer/repository-versions.ts'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { RefList, Source } from '../sources/source.ts'
@@ -45,15 +52,15 @@ export async function syncRepository(parts: SyncParts, request: SyncRequest): Pr
     const digest = refsDigest(list, row)
     const nextSyncAt = nextLook(row, parts.syncInterval, parts.now())
     if (digest === row.refsDigest) {
-      // The outcome of the last reading stands, its problem included.
-      if (row.errorCode === 'no_packages') await parts.repositories.noteFailure(row.id, { ...NO_PACKAGES, nextSyncAt })
-      else await parts.repositories.noteUnchanged(row.id, parts.now(), nextSyncAt)
+      // The outcome of the last reading stands, whatever failed since.
+      const problem = (await parts.state.offersAnything(row.id)) ? null : NO_PACKAGES
+      await parts.repositories.noteUnchanged(row.id, { now: parts.now(), nextSyncAt, problem })
       return
     }
     const state = await parts.state.load(row.id)
     if (!request.acceptRemovals) refuseHalfGone(list, state)
     const read = await readManifests(source, list, state, request)
-    const outcome = await makeOutcome(parts, row, { list, state, read, digest, nextSyncAt })
+    const outcome = await makeOutcome(parts, row, { list, state, read, digest, nextSyncAt, signal: request.signal })
     const withArchives = await prepareArchives(parts.archives, row, source, outcome, request)
     request.report({ done: list.refs.length, total: list.refs.length, step: 'saving' })
     request.signal.throwIfAborted()
@@ -95,25 +102,24 @@ interface Findings {
   readonly read: Reading
   readonly digest: string
   readonly nextSyncAt: number
+  readonly signal: AbortSignal
 }
 
 async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findings): Promise<SyncOutcome> {
-  const { list, state, read } = findings
+  const { list, state, read, digest } = findings
   const manifests = await manifestsOf(parts.state, row.id, list, read)
   const refs = list.refs.map((ref) => shortRef(ref))
-  const found = repositoryVersions({ refs, defaultBranch: list.defaultBranch, manifests })
-  const offered = found.versions.filter((version) => matchesFilter(row.packageFilter, version.packageName))
+  const found = await paced({ refs, defaultBranch: list.defaultBranch, manifests }, findings.signal)
+  const { offered, filtered } = applyFilter(found.versions, row.packageFilter)
   const names = [...new Set(offered.map((version) => version.packageName))]
   const ownedElsewhere = await parts.state.ownedElsewhere(row.id, names)
   const blobOf = (commit: string) => read.commits.get(commit)?.blob ?? ''
   const diff = diffVersions({ offered, stored: state.packages, ownedElsewhere, blobOf })
-  const filtered = found.versions
-    .filter((version) => !offered.includes(version))
-    .map((version) => ({ ref: longName(version.ref), reason: `package_filter leaves out ${version.packageName}.` }))
   return {
     repositoryId: row.id,
     refs: refRows(list, [...found.issues, ...diff.issues, ...filtered]),
-    refsDigest: findings.digest,
+    refsDigest: read.complete && !diff.contested ? digest : `${digest} ${UNSETTLED}`,
+    basedOn: row.refsDigest,
     defaultBranch: list.defaultBranch,
     commits: read.newCommits,
     manifests: read.newManifests,
@@ -121,6 +127,30 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
     nextSyncAt: findings.nextSyncAt,
     problem: anythingOffered(diff, state) ? null : NO_PACKAGES,
   }
+}
+
+/** Marks the digest of a listing whose outcome may change although the listing does not; it equals no other. */
+const UNSETTLED = 'unsettled'
+
+/** Thousands of refs take a second of computing, during which requests are answered. */
+async function paced(input: RepositoryInput, signal: AbortSignal): Promise<RepositoryVersions> {
+  const pace = new Pace(signal)
+  const steps = versionSteps(input)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    await pace.step()
+  }
+}
+
+function applyFilter(versions: readonly PackageVersion[], filter: string | null) {
+  const offered: PackageVersion[] = []
+  const filtered: RefIssue[] = []
+  for (const version of versions) {
+    if (matchesFilter(filter, version.packageName)) offered.push(version)
+    else filtered.push({ ref: longName(version.ref), reason: `package_filter leaves out ${version.packageName}.` })
+  }
+  return { offered, filtered }
 }
 
 function anythingOffered(diff: Diff, state: SyncState): boolean {
@@ -133,7 +163,14 @@ function anythingOffered(diff: Diff, state: SyncState): boolean {
 function refRows(list: RefList, issues: readonly RefIssue[]): RefRow[] {
   const reasons = new Map(issues.map((issue) => [issue.ref, issue.reason]))
   const offered = list.refs.map(({ name, commit }) => ({ name, commit, issue: reasons.get(name) ?? null }))
-  const skipped = list.skipped.map(({ ref, reason }) => ({ name: ref, commit: '', issue: reason }))
+  // Names that are no UTF-8 are shown with replacement characters, and two of them may look the same.
+  const names = new Set(list.refs.map(({ name }) => name))
+  const skipped: RefRow[] = []
+  for (const { ref, reason } of list.skipped) {
+    if (names.has(ref)) continue
+    names.add(ref)
+    skipped.push({ name: ref, commit: '', issue: reason })
+  }
   return [...offered, ...skipped]
 }
 
