@@ -12,8 +12,9 @@ SIGTERM and SIGINT stop it: transfers under way are finished, for at most 30 sec
   async run() {
     const config = readConfig()
     const app = await createApp(config)
-    const token = await app.firstAdminToken()
     const listener = await app.start()
+    // Not before it listens: a start that fails must not use up a token that nobody has seen.
+    const token = await app.firstAdminToken()
     app.logger.info('listening', { url: listener.url })
     if (token !== null) announce(token)
     await signalled()

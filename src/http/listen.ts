@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { AppError, messageOf } from '../errors.ts'
 import { errorResponse } from './plugins/error-response.ts'
 import type { Handler } from './server.ts'
 
@@ -30,24 +31,42 @@ export class Peers {
   }
 }
 
-/** Listens on an address; port 0 picks a free one. */
-export function listenOnPort(handler: Handler, options: { host: string; port: number; peers: Peers }): Listener {
-  const server = Bun.serve({
-    hostname: options.host,
-    port: options.port,
-    development: false,
-    idleTimeout: IDLE_SECONDS,
-    maxRequestBodySize: MAX_BODY,
-    fetch(request, bun) {
-      options.peers.note(request, bun.requestIP(request)?.address)
-      if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
-      return handler(request)
-    },
-    error: (error) => errorResponse(error, { path: '/', id: '' }),
-  })
+/** Listens on an address; port 0 picks a free one. Throws AppError('unavailable') when the address cannot be had. */
+export function listenOnPort(handler: Handler, options: ListenOptions): Listener {
+  const server = serve(handler, options)
   return {
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`,
     stop: stopper(server),
+  }
+}
+
+interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly peers: Peers
+}
+
+function serve(handler: Handler, { host, port, peers }: ListenOptions) {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      // Without `development` Bun shares ports: a second server would start and take every other request.
+      reusePort: false,
+      development: false,
+      idleTimeout: IDLE_SECONDS,
+      maxRequestBodySize: MAX_BODY,
+      fetch(request, bun) {
+        peers.note(request, bun.requestIP(request)?.address)
+        if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
+        return handler(request)
+      },
+      error: (error) => errorResponse(error, { path: '/', id: '' }),
+    })
+  } catch (error) {
+    throw new AppError('unavailable', `HOST ${host} with PORT ${port} cannot be listened on: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 
