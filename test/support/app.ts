@@ -11,7 +11,7 @@ export interface TestRequest {
   token?: string | null
   headers?: Record<string, string>
   json?: unknown
-  body?: BodyInit
+  body?: string | Uint8Array<ArrayBuffer>
 }
 
 /** A repository as the management API shows it, as far as tests look at it. */

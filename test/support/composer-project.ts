@@ -9,7 +9,7 @@ export const composerAvailable = process.env.CI !== undefined || Bun.which('comp
 export interface LockedPackage {
   name: string
   version: string
-  dist: { url: string; reference: string; shasum: string; type: string }
+  dist: { url: string; reference: string; shasum?: string; type: string }
 }
 
 /** What a new project says in its composer.json. */
