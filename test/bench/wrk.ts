@@ -1,0 +1,32 @@
+/** What to load a server with. */
+export interface Load {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly connections: number
+  readonly seconds: number
+}
+
+/** The command line of a load; one thread, which leaves a core to the server. */
+export function wrkCommand({ url, headers, connections, seconds }: Load): string[] {
+  const sent = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  return ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, ...sent, url]
+}
+
+/** The command with its secrets and addresses made short, for a reader. */
+export function shownCommand(load: Load): string {
+  const words = wrkCommand({ ...load, url: new URL(load.url).pathname }).map((word) =>
+    word.startsWith('Authorization') ? 'Authorization: …' : word,
+  )
+  return words.map((word) => (/[ "]/.test(word) ? `'${word}'` : word)).join(' ')
+}
+
+/** Requests per second. Throws when an answer failed: a fast error is no speed. */
+export async function requestsPerSecond(load: Load): Promise<number> {
+  const wrk = Bun.spawn(wrkCommand(load), { stdout: 'pipe', stderr: 'pipe' })
+  const text = await new Response(wrk.stdout).text()
+  if ((await wrk.exited) !== 0) throw new Error(`wrk failed: ${await new Response(wrk.stderr).text()}${text}`)
+  if (/Non-2xx|Socket errors/.test(text)) throw new Error(`not every request was answered well:\n${text}`)
+  const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1])
+  if (!(rate > 0)) throw new Error(`wrk printed no rate:\n${text}`)
+  return rate
+}
