@@ -20,10 +20,16 @@ Exits 0 when the server at HOST and PORT (or URL) is ready, else 1 with the reas
     try {
       const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(PATIENCE) })
       if (response.ok) return EXIT.done
-      console.error(`${url} is not ready: ${((await response.json()) as { error?: string }).error ?? response.status}`)
+      console.error(`${url} is not ready: ${await reasonOf(response)}`)
     } catch (error) {
       console.error(`${url} does not answer: ${messageOf(error)}`)
     }
     return EXIT.failed
   },
+}
+
+/** The sentence of our own error answers; anything else that listens there is told by its status. */
+async function reasonOf(response: Response): Promise<string> {
+  const answer = (await response.json().catch(() => null)) as { error?: unknown } | null
+  return typeof answer?.error === 'string' ? answer.error : `it answered ${response.status}`
 }

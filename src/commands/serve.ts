@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util'
 import { createApp } from '../app.ts'
 import { readConfig } from '../config.ts'
 import { type Command, EXIT } from './command.ts'
@@ -9,7 +10,8 @@ export const serve: Command = {
 
 Runs the server. Configuration comes from the environment; “package-broker config” shows it.
 SIGTERM and SIGINT stop it: transfers under way are finished, for at most 30 seconds.`,
-  async run() {
+  async run(args) {
+    parseArgs({ args: [...args], options: {} })
     const config = readConfig()
     const app = await createApp(config)
     const listener = await app.start()

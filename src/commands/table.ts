@@ -1,0 +1,9 @@
+import type { Command } from './command.ts'
+import { config } from './config.ts'
+import { healthcheck } from './healthcheck.ts'
+import { repository } from './repository.ts'
+import { serve } from './serve.ts'
+import { token } from './token.ts'
+
+/** Every subcommand by its name, in the order of the overview. */
+export const COMMANDS: Readonly<Record<string, Command>> = { serve, repository, token, config, healthcheck }
