@@ -36,7 +36,7 @@ format: node_modules/.installed
 
 ## The next file under drizzle/ after a change of src/store/schema.ts. NAME says what changed.
 migration: node_modules/.installed
-	$(BUN) x drizzle-kit generate --dialect sqlite --schema ./src/store/schema.ts --out ./drizzle --name $(NAME)
+	$(BUN) x drizzle-kit generate --dialect sqlite --schema './src/store/schema*.ts' --out ./drizzle --name $(NAME)
 
 clean:
 	rm -rf dist node_modules .bun

@@ -96,8 +96,8 @@ async function assemble(base: Foundation): Promise<App> {
   await catalog.refresh()
   const verifier = new TokenVerifier(tables.tokens, now)
   const localToken = makeToken()
-  verifier.trust(localToken)
-  if (config.adminToken !== null) verifier.trust(config.adminToken)
+  verifier.trust(localToken, 'local')
+  if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const archives = await ArchiveStore.open({
     directory: config.archiveDir,
     maxBytes: config.archiveMaxBytes,

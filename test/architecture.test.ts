@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   app: ['archives', 'auth', 'config', 'errors', 'http', 'observability', 'sources', 'store', 'sync'],
   http: ['archives', 'auth', 'composer', 'errors', 'networks', 'observability', 'sources', 'store', 'sync'],
   sync: ['auth', 'composer', 'errors', 'observability', 'sources', 'store'],
-  auth: ['errors', 'store'],
+  auth: ['composer', 'errors', 'observability', 'store'],
   sources: ['errors', 'git', 'networks'],
   archives: ['errors', 'git'],
   store: ['assets', 'errors'],

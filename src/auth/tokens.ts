@@ -1,7 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AppError } from '../errors.ts'
-import type { TokenRow, TokenTable } from '../store/tokens.ts'
-import type { Caller } from './scope.ts'
+import { withoutControls } from '../observability/logger.ts'
+import type { TokenRow, TokenTable, TokenUse } from '../store/tokens.ts'
+import { type Caller, EVERYTHING } from './scope.ts'
+import { scopeOf } from './token-scope.ts'
 
 /** Seconds on the clock, injected so that tests can turn it. */
 export type Now = () => number
@@ -30,7 +32,8 @@ interface Remembered {
 /** Turns what a request carries into a caller. */
 export class TokenVerifier {
   private readonly remembered = new Map<string, Remembered>()
-  private readonly uses = new Map<string, number>()
+  private readonly uses = new Map<string, TokenUse>()
+  private generation = 0
   private readonly fixed: { digest: Buffer; caller: Caller }[] = []
 
   constructor(
@@ -38,27 +41,29 @@ export class TokenVerifier {
     private readonly now: Now,
   ) {}
 
-  /** Accepts a token that is not in the database (from the environment, or of the local socket); it may do everything. */
-  trust(token: string): void {
-    const caller: Caller = { tokenId: null, permissions: 'write', prefixes: [], scopeRevision: 0 }
+  /** Accepts a token that is not in the database; it may do everything. `actor` is what the audit calls it. */
+  trust(token: string, actor: 'environment' | 'local'): void {
+    const caller: Caller = { tokenId: null, actor, permissions: 'write', rateLimit: 0, scope: EVERYTHING }
     this.fixed.push({ digest: createHash('sha256').update(token).digest(), caller })
   }
 
   /**
    * The caller behind an `Authorization` header: `Bearer <token>`, or Basic with the token as password, or as user name
-   * with an empty password. Throws AppError('unauthorized') and AppError('token_expired').
+   * with an empty password. `client` is the User-Agent, which is noted as the last one.
+   * Throws AppError('unauthorized') and AppError('token_expired').
    */
-  verify(authorization: string | null): Caller | Promise<Caller> {
+  verify(authorization: string | null, client: string | null = null): Caller | Promise<Caller> {
     const token = tokenFrom(authorization)
     if (token === null) throw unauthorized('No token was sent.')
     const hash = hashToken(token)
     const known = this.remembered.get(hash)
-    if (known && known.until > Date.now()) return this.accept(known)
-    return this.lookUp(hash)
+    if (known && known.until > Date.now()) return this.accept(known, client)
+    return this.lookUp(hash, client)
   }
 
   /** Forgets what was remembered, so that a change of tokens is effective on the next request. */
   forget(): void {
+    this.generation++
     this.remembered.clear()
   }
 
@@ -69,15 +74,19 @@ export class TokenVerifier {
     await this.table.noteUses(uses)
   }
 
-  private async lookUp(hash: string): Promise<Caller> {
+  private async lookUp(hash: string, client: string | null): Promise<Caller> {
+    const { generation } = this
     const digest = Buffer.from(hash, 'hex')
     const fixed = this.fixed.find((entry) => timingSafeEqual(entry.digest, digest))
     const row = fixed ? null : await this.table.findByHash(hash)
+    const rotated = row !== null && row.hash !== hash
+    if (rotated && (row.previousUntil ?? 0) <= this.now()) throw unauthorized(UNKNOWN)
     const caller = fixed?.caller ?? (row ? callerOf(row) : null)
     const entry: Remembered = { row, caller, until: Date.now() + TRUST_MS }
     // Unknown tokens are not remembered: a flood of guesses would push out the ones in use.
-    if (caller) this.remember(hash, entry)
-    return this.accept(entry)
+    // Nor is one that was looked up while tokens were changed: it may be the state before.
+    if (caller && generation === this.generation && !rotated) this.remember(hash, entry)
+    return this.accept(entry, client)
   }
 
   private remember(hash: string, entry: Remembered): void {
@@ -88,8 +97,8 @@ export class TokenVerifier {
     if (oldest !== undefined) this.remembered.delete(oldest)
   }
 
-  private accept({ row, caller }: Remembered): Caller {
-    if (!caller) throw unauthorized('The token is unknown or was revoked.')
+  private accept({ row, caller }: Remembered, client: string | null): Caller {
+    if (!caller) throw unauthorized(UNKNOWN)
     if (!row) return caller
     const now = this.now()
     if (row.expiresAt !== null && row.expiresAt <= now) {
@@ -98,10 +107,12 @@ export class TokenVerifier {
         `The token expired at ${new Date(row.expiresAt * 1000).toISOString()}; ask for a new one.`,
       )
     }
-    this.uses.set(row.id, now)
+    this.uses.set(row.id, { at: now, client: client === null ? null : withoutControls(client).slice(0, 200) })
     return caller
   }
 }
+
+const UNKNOWN = 'The token is unknown or was revoked.'
 
 function unauthorized(reason: string): AppError {
   return new AppError(
@@ -113,9 +124,10 @@ function unauthorized(reason: string): AppError {
 function callerOf(row: TokenRow): Caller {
   return {
     tokenId: row.id,
+    actor: row.id,
     permissions: row.permissions,
-    prefixes: row.allowedPackagePrefixes.map((prefix) => prefix.toLowerCase()),
-    scopeRevision: row.updatedAt,
+    rateLimit: row.rateLimitMax,
+    scope: scopeOf(row),
   }
 }
 

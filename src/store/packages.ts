@@ -21,6 +21,12 @@ export interface PackageContent {
 export interface PublishedReference {
   readonly repositoryId: string
   readonly reference: string
+  /** Pretty form of the version it was published as. */
+  readonly version: string
+  readonly versionNormalized: string
+  readonly alias: string | null
+  /** Unix seconds. */
+  readonly releasedAt: number
 }
 
 /** Which packages a list shows. */
@@ -86,19 +92,19 @@ export class PackageTable {
   ): Promise<PublishedReference | null> {
     const named = or(eq(versions.version, version), versionNormalized)
     const row = await this.db.read
-      .select({ repositoryId: packages.repositoryId, reference: versions.reference })
+      .select({ owner: packages.repositoryId, ...pick(versions) })
       .from(versions)
       .innerJoin(packages, eq(packages.id, versions.packageId))
       .where(and(eq(versions.packageId, packageId), named))
       .orderBy(desc(sql`${versions.version} = ${version}`))
       .get()
-    return row?.repositoryId ? { repositoryId: row.repositoryId, reference: row.reference } : null
+    return row?.owner ? { ...row, repositoryId: row.owner } : null
   }
 
   /** Where a reference's files come from, when it was ever published for the package. */
   async publishedReference(packageId: string, reference: string): Promise<PublishedReference | null> {
     const row = await this.db.read
-      .select({ repositoryId: publishedReferences.repositoryId, reference: publishedReferences.reference })
+      .select({ repositoryId: publishedReferences.repositoryId, ...pick(publishedReferences) })
       .from(publishedReferences)
       .where(and(eq(publishedReferences.packageId, packageId), eq(publishedReferences.reference, reference)))
       .get()
@@ -150,4 +156,10 @@ function conditionsOf(filter: PackageFilter): SQL | undefined {
       : sql`(${packages.name} LIKE ${pattern} ESCAPE '\\' OR ${packages.description} LIKE ${pattern} ESCAPE '\\')`,
     starts.length === 0 ? undefined : sql`(${sql.join(starts, sql` OR `)})`,
   )
+}
+
+/** The columns of a published version that both tables have. */
+function pick<Table extends typeof versions | typeof publishedReferences>(table: Table) {
+  const { reference, version, versionNormalized, alias, releasedAt } = table
+  return { reference, version, versionNormalized, alias, releasedAt }
 }

@@ -121,11 +121,14 @@ async function savePackage(tx: Queries, repositoryId: string, change: PackageCha
         // The last guard of the promise that a published version never changes.
         setWhere: sql`${versions.kind} <> 'tag' OR ${versions.reference} = excluded.reference`,
       })
-    const published = some.map(({ reference, version }) => ({
+    const published = some.map(({ reference, version, versionNormalized, alias, releasedAt }) => ({
       packageId,
       repositoryId,
       reference,
       version,
+      versionNormalized,
+      alias,
+      releasedAt,
       publishedAt: now,
     }))
     await tx.insert(publishedReferences).values(published).onConflictDoNothing()
@@ -168,6 +171,7 @@ const OVERWRITTEN = {
   reference: sql`excluded.reference`,
   blob: sql`excluded.blob_id`,
   defaultBranch: sql`excluded.default_branch`,
+  alias: sql`excluded.alias`,
   time: sql`excluded.time`,
   releasedAt: sql`excluded.released_at`,
   shasum: sql`excluded.shasum`,

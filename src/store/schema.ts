@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /*
- * Every table. Times are Unix seconds unless a name says otherwise. A change here is followed by
+ * Tables of packages and their sources; those about access are in schema-access.ts. Times are Unix seconds unless a name says otherwise. A change here is followed by
  * `make migration`, which writes the next file under drizzle/; released files are never edited.
  */
 
@@ -11,20 +11,20 @@ export const settings = sqliteTable('settings', {
   value: text('value').notNull(),
 })
 
-/** Access tokens. Only the SHA-256 of a token is kept. */
-export const tokens = sqliteTable('tokens', {
-  id: text('id').primaryKey(),
-  hash: text('hash').notNull().unique(),
-  description: text('description').notNull().default(''),
-  permissions: text('permissions', { enum: ['readonly', 'write'] }).notNull(),
-  expiresAt: integer('expires_at'),
-  allowedPackagePrefixes: text('allowed_package_prefixes', { mode: 'json' }).$type<string[]>().notNull(),
-  rateLimitMax: integer('rate_limit_max'),
-  metadata: text('metadata', { mode: 'json' }).$type<Record<string, string>>().notNull(),
-  createdAt: integer('created_at').notNull(),
-  updatedAt: integer('updated_at').notNull(),
-  lastUsedAt: integer('last_used_at'),
-})
+/** Downloads of a version per day, written now and then. */
+export const downloads = sqliteTable(
+  'downloads',
+  {
+    packageId: text('package_id')
+      .notNull()
+      .references(() => packages.id, { onDelete: 'cascade' }),
+    version: text('version').notNull(),
+    /** `2026-11-22`, UTC. */
+    day: text('day').notNull(),
+    count: integer('count').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.packageId, table.version, table.day] })],
+)
 
 /** Places packages come from. */
 export const repositories = sqliteTable(
@@ -139,11 +139,13 @@ export const versions = sqliteTable(
     versionNormalized: text('version_normalized').notNull(),
     version: text('version').notNull(),
     stability: text('stability').notNull(),
-    kind: text('kind', { enum: ['tag', 'branch'] }).notNull(),
+    kind: text('kind', { enum: ['tag', 'branch', 'artifact'] }).notNull(),
     refName: text('ref_name').notNull(),
     reference: text('reference').notNull(),
     blob: text('blob_id').notNull(),
     defaultBranch: integer('default_branch', { mode: 'boolean' }).notNull(),
+    /** Normalised version that a branch also counts as (`extra.branch-alias`), for constraints; null without one. */
+    alias: text('alias'),
     /** RFC 3339, as served. */
     time: text('time').notNull(),
     releasedAt: integer('released_at').notNull(),
@@ -151,6 +153,8 @@ export const versions = sqliteTable(
     shasum: text('shasum').notNull(),
     /** When its tag or branch went away; null while it is offered. */
     hiddenAt: integer('hidden_at'),
+    /** When a person took it back; it stays hidden whatever the source offers. */
+    withdrawnAt: integer('withdrawn_at'),
     firstPublishedAt: integer('first_published_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.packageId, table.versionNormalized] })],
@@ -168,6 +172,10 @@ export const publishedReferences = sqliteTable(
       .notNull()
       .references(() => repositories.id, { onDelete: 'cascade' }),
     version: text('version').notNull(),
+    versionNormalized: text('version_normalized').notNull().default(''),
+    alias: text('alias'),
+    /** When the commit was made, Unix seconds: what `updates_until` of a token is compared with. */
+    releasedAt: integer('released_at').notNull().default(0),
     publishedAt: integer('published_at').notNull(),
   },
   (table) => [
@@ -220,6 +228,8 @@ export const jobs = sqliteTable(
     progressTotal: integer('progress_total').notNull(),
     progressStep: text('progress_step').notNull(),
     error: text('error'),
+    /** What it changed; null while unfinished or failed. */
+    result: text('result', { mode: 'json' }).$type<JobResult>(),
     createdAt: integer('created_at').notNull(),
     startedAt: integer('started_at'),
     finishedAt: integer('finished_at'),
@@ -229,3 +239,11 @@ export const jobs = sqliteTable(
     index('jobs_repository').on(table.repositoryId, table.createdAt),
   ],
 )
+
+/** What a sync changed: versions added, changed and hidden, and refs that are refused now. */
+export interface JobResult {
+  readonly added: readonly string[]
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  readonly issues: readonly { readonly ref: string; readonly reason: string }[]
+}

@@ -11,7 +11,10 @@ export type CommitRow = Pick<typeof commits.$inferSelect, 'commit' | 'committedA
 /** A tag or branch as offered, with the reason when it is not a version. */
 export type RefRow = Pick<typeof refs.$inferSelect, 'name' | 'commit' | 'issue'>
 /** A version to be written; which package it belongs to follows from its place. */
-export type VersionDraft = Omit<VersionRow, 'packageId' | 'hiddenAt' | 'firstPublishedAt' | 'shasum'> & {
+export type VersionDraft = Omit<
+  VersionRow,
+  'packageId' | 'hiddenAt' | 'withdrawnAt' | 'firstPublishedAt' | 'shasum'
+> & {
   /** Null while it is not decided; written as empty. */
   readonly shasum: string | null
 }

@@ -1,4 +1,5 @@
 import { ArchiveTable } from './archives.ts'
+import { AuditTable } from './audit.ts'
 import type { Database } from './database.ts'
 import { JobTable } from './jobs.ts'
 import { PackageTable } from './packages.ts'
@@ -20,5 +21,6 @@ export function openTables(db: Database) {
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),
     archives: new ArchiveTable(db),
+    audit: new AuditTable(db),
   }
 }

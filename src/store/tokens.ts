@@ -1,15 +1,38 @@
-import { and, asc, count, eq, gt, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
-import { tokens } from './schema.ts'
+import { tokens } from './schema-access.ts'
 
 /** A token as stored; the token itself is not among the columns. */
 export type TokenRow = typeof tokens.$inferSelect
 
 /** What a change of a token may set. */
 export type TokenChange = Partial<
-  Pick<TokenRow, 'description' | 'permissions' | 'expiresAt' | 'allowedPackagePrefixes' | 'rateLimitMax' | 'metadata'>
+  Pick<
+    TokenRow,
+    | 'description'
+    | 'permissions'
+    | 'expiresAt'
+    | 'allowedPackagePrefixes'
+    | 'allowedPackages'
+    | 'updatesUntil'
+    | 'rateLimitMax'
+    | 'metadata'
+  >
 >
+
+/** Which tokens are asked for: those that carry every `metadata` value and whose scope may lie inside `within`. */
+export interface TokenFilter {
+  readonly permissions: 'readonly' | 'write' | undefined
+  readonly metadata: Readonly<Record<string, string>>
+  readonly within: { readonly prefixes: readonly string[]; readonly packages: ReadonlyMap<string, unknown> }
+}
+
+/** The use of a token: when, in Unix seconds, and by which program. */
+export interface TokenUse {
+  readonly at: number
+  readonly client: string | null
+}
 
 /** The tokens of the installation. */
 export class TokenTable {
@@ -20,9 +43,10 @@ export class TokenTable {
     await this.db.write((tx) => tx.insert(tokens).values(row))
   }
 
-  /** The token with this SHA-256 (hexadecimal), or null. */
+  /** The token whose value, or whose value before the last rotation, has this SHA-256 (hexadecimal); or null. */
   async findByHash(hash: string): Promise<TokenRow | null> {
-    return (await this.db.read.select().from(tokens).where(eq(tokens.hash, hash)).get()) ?? null
+    const either = or(eq(tokens.hash, hash), eq(tokens.previousHash, hash))
+    return (await this.db.read.select().from(tokens).where(either).get()) ?? null
   }
 
   /** The token with this id, or null. */
@@ -30,20 +54,14 @@ export class TokenTable {
     return (await this.db.read.select().from(tokens).where(eq(tokens.id, id)).get()) ?? null
   }
 
-  /**
-   * A page of tokens, oldest first, that carry every given `metadata` value and whose prefixes lie inside `within`
-   * (empty: all tokens).
-   */
-  async list(
-    page: Page,
-    metadata: Readonly<Record<string, string>>,
-    within: readonly string[],
-  ): Promise<PageOf<TokenRow>> {
-    const wanted = Object.entries(metadata).map(
+  /** A page of tokens, oldest first. The scope is compared as far as names go; constraints are for the caller. */
+  async list(page: Page, filter: TokenFilter): Promise<PageOf<TokenRow>> {
+    const wanted = Object.entries(filter.metadata).map(
       ([key, value]): SQL =>
         sql`EXISTS (SELECT 1 FROM json_each(${tokens.metadata}) WHERE key = ${key} AND value = ${value})`,
     )
-    if (within.length > 0) wanted.push(inside(within))
+    if (filter.permissions !== undefined) wanted.push(eq(tokens.permissions, filter.permissions))
+    if (filter.within.prefixes.length > 0 || filter.within.packages.size > 0) wanted.push(inside(filter.within))
     const after =
       page.cursor === null ? undefined : gt(sql`(${tokens.createdAt}, ${tokens.id})`, createdAtOf(page.cursor))
     const [rows, total] = await Promise.all([
@@ -74,6 +92,20 @@ export class TokenTable {
     })
   }
 
+  /** Gives a token a new value; the old one may be accepted for a while. Null when there is no such token. */
+  async rotate(
+    id: string,
+    hash: string,
+    previous: { hash: string; until: number } | null,
+    now: number,
+  ): Promise<TokenRow | null> {
+    return this.db.write(async (tx) => {
+      const change = { hash, previousHash: previous?.hash ?? null, previousUntil: previous?.until ?? null, updatedAt: now }
+      const rows = await tx.update(tokens).set(change).where(eq(tokens.id, id)).returning()
+      return rows[0] ?? null
+    })
+  }
+
   /** Removes a token; false when there was none. */
   async delete(id: string): Promise<boolean> {
     return this.db.write(async (tx) => {
@@ -91,11 +123,13 @@ export class TokenTable {
     return rows.some((row) => row.expiresAt === null || row.expiresAt > now)
   }
 
-  /** Notes when tokens were last used, many in one transaction. `uses` maps an id to Unix seconds. */
-  async noteUses(uses: ReadonlyMap<string, number>): Promise<void> {
+  /** Notes when tokens were last used and by what, many in one transaction. */
+  async noteUses(uses: ReadonlyMap<string, TokenUse>): Promise<void> {
     if (uses.size === 0) return
     await this.db.write(async (tx) => {
-      for (const [id, usedAt] of uses) await tx.update(tokens).set({ lastUsedAt: usedAt }).where(eq(tokens.id, id))
+      for (const [id, { at, client }] of uses) {
+        await tx.update(tokens).set({ lastUsedAt: at, lastClient: client }).where(eq(tokens.id, id))
+      }
     })
   }
 }
@@ -104,10 +138,16 @@ function createdAtOf(id: string): SQL {
   return sql`(SELECT created_at, id FROM tokens WHERE id = ${id})`
 }
 
-/** Every prefix of the token begins with one of these, and it has some. */
-function inside(prefixes: readonly string[]): SQL {
-  const mine = JSON.stringify(prefixes)
-  return sql`(json_array_length(${tokens.allowedPackagePrefixes}) > 0 AND NOT EXISTS (
-    SELECT 1 FROM json_each(${tokens.allowedPackagePrefixes}) AS own WHERE NOT EXISTS (
-      SELECT 1 FROM json_each(${mine}) AS outer_prefix WHERE substr(own.value, 1, length(outer_prefix.value)) = outer_prefix.value)))`
+/** The token names something, and everything it names lies inside these prefixes or is one of these packages. */
+function inside(within: TokenFilter['within']): SQL {
+  const prefixes = JSON.stringify(within.prefixes)
+  const names = JSON.stringify([...within.packages.keys()])
+  const reached = (value: SQL) =>
+    sql`EXISTS (SELECT 1 FROM json_each(${prefixes}) AS mine WHERE substr(${value}, 1, length(mine.value)) = mine.value)`
+  const prefix = sql`own.value`
+  const name = sql`json_extract(own.value, '$.name')`
+  return sql`(json_array_length(${tokens.allowedPackagePrefixes}) + json_array_length(${tokens.allowedPackages}) > 0
+    AND NOT EXISTS (SELECT 1 FROM json_each(${tokens.allowedPackagePrefixes}) AS own WHERE NOT ${reached(prefix)})
+    AND NOT EXISTS (SELECT 1 FROM json_each(${tokens.allowedPackages}) AS own
+      WHERE NOT ${reached(name)} AND ${name} NOT IN (SELECT value FROM json_each(${names}))))`
 }

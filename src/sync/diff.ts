@@ -1,3 +1,5 @@
+import { branchAlias } from '../composer/branch-alias.ts'
+import { jsonValue } from '../composer/json.ts'
 import type { PackageVersion } from '../composer/repository-versions.ts'
 import { latestVersion } from '../composer/version-order.ts'
 import type { RefIssue } from '../store/repositories.ts'
@@ -68,6 +70,10 @@ function diffPackage(
   for (const version of offered) {
     const row = rows.get(version.versionNormalized)
     rows.delete(version.versionNormalized)
+    if (row && row.withdrawnAt !== null) {
+      issues.push({ ref: refName(version), reason: `Version ${row.version} was withdrawn here and stays hidden.` })
+      continue
+    }
     if (row && row.kind === 'tag' && row.reference !== version.reference) {
       issues.push({ ref: refName(version), reason: movedTag(row, version) })
       if (row.hiddenAt !== null) continue
@@ -97,6 +103,7 @@ function draftOf(version: PackageVersion, blob: string, row: VersionRow | undefi
     reference: version.reference,
     blob,
     defaultBranch: version.defaultBranch,
+    alias: aliasOf(version),
     time: version.time,
     releasedAt: version.releasedAt,
     // Decided at the first publication of a reference and never again: lock files hold it.
@@ -106,6 +113,10 @@ function draftOf(version: PackageVersion, blob: string, row: VersionRow | undefi
 
 function differs(row: VersionRow, draft: VersionDraft): boolean {
   return row.hiddenAt !== null || (Object.keys(draft) as (keyof VersionDraft)[]).some((key) => row[key] !== draft[key])
+}
+
+function aliasOf(version: PackageVersion): string | null {
+  return branchAlias({ ...version, extra: jsonValue(version.fields.get('extra')) })
 }
 
 function refName(version: PackageVersion): string {

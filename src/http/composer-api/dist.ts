@@ -1,6 +1,6 @@
 import type { ArchiveFile } from '../../archives/archive-index.ts'
 import type { ArchiveStore } from '../../archives/archive-store.ts'
-import { type Caller, maySee } from '../../auth/scope.ts'
+import { type Caller, maySee, refusalOf } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { normalizeVersion } from '../../composer/version-parser.ts'
 import { AppError } from '../../errors.ts'
@@ -45,10 +45,12 @@ export function parseDistRequest(url: URL): DistRequest {
  * Throws AppError('forbidden') outside the caller's prefixes, existing or not; AppError('not_found'); AppError('upstream').
  */
 export async function findArchive(parts: DistParts, caller: Caller, request: DistRequest): Promise<ArchiveFile> {
-  if (!maySee(caller, request.name)) {
+  if (!maySee(caller.scope, request.name)) {
     throw new AppError('forbidden', `This token does not cover the package ${request.name}.`)
   }
   const published = await publishedFiles(parts, request)
+  const refusal = published && refusalOf(caller.scope, request.name, published)
+  if (refusal !== null) throw new AppError('forbidden', `This token does not cover this version. ${refusal}`)
   const row = published && (await parts.repositories.find(published.repositoryId))
   if (!row) throw noSuchArchive()
   const key = { repositoryId: row.id, reference: published.reference, path: '' }

@@ -1,3 +1,4 @@
+import { EVERYTHING, limitsVersions, refusalOf, type Scope } from '../../auth/scope.ts'
 import { type RawFields, writeJsonObject } from '../../composer/json.ts'
 import { readManifest, servedFields } from '../../composer/manifest.ts'
 import { minifyVersions } from '../../composer/minify.ts'
@@ -8,6 +9,7 @@ import type { PackageContent, PackageTable } from '../../store/packages.ts'
 import type { VersionRow } from '../../store/sync-state.ts'
 import { DocumentCache } from './document-cache.ts'
 import { RenderedDocument } from './rendered-document.ts'
+import { viewDate } from './view-date.ts'
 
 /** Which form of a package's document: its branches or its tags, minified or keyed by version. */
 export interface DocumentForm {
@@ -22,12 +24,15 @@ export class PackageDocuments {
 
   constructor(private readonly packages: PackageTable) {}
 
-  /** The document of a package as of `entry.modifiedAt`. */
-  get(entry: CatalogEntry, form: DocumentForm): RenderedDocument | Promise<RenderedDocument> {
-    const key = `${entry.id}${form.dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${form.baseUrl}`
+  /** The document of a package as of `entry.modifiedAt`, with the versions that the scope covers. */
+  get(entry: CatalogEntry, scope: Scope, form: DocumentForm): RenderedDocument | Promise<RenderedDocument> {
+    const view = limitsVersions(scope, entry.name) ? scope : EVERYTHING
+    const key = `${entry.id}${form.dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${view.key} ${form.baseUrl}`
     return this.cache.get(key, entry.modifiedAt, async () => {
       const content = await this.packages.content(entry.id)
-      return new RenderedDocument(renderPackage(entry, content, form), entry.modifiedAt)
+      const seen = content.versions.filter((row) => refusalOf(view, entry.name, row) === null)
+      const json = renderPackage(entry, { ...content, versions: seen }, form)
+      return new RenderedDocument(json, viewDate(view, entry.modifiedAt))
     })
   }
 }

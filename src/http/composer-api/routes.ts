@@ -29,7 +29,7 @@ export function composerRoutes(parts: ComposerRoutesParts) {
   return new Elysia({ name: 'composer-api' })
     .use(authenticate(verifier, 'any token'))
     .get('/packages.json', async ({ request, caller }) =>
-      (await roots.get(caller, baseUrlOf(request))).respond(request),
+      (await roots.get(caller.scope, baseUrlOf(request))).respond(request),
     )
     .get('/p2/:vendor/:file', ({ request, params, caller, query }) => {
       const wanted = parseDocumentName(params.vendor, params.file)
@@ -65,12 +65,12 @@ function packageDocument(
   { name, dev, minified }: DocumentRequest,
 ): Response | Promise<Response> {
   const entry = parts.catalog.get(name)
-  if (entry && maySee(caller, name)) {
-    const document = parts.documents.get(entry, { dev, minified, baseUrl: parts.baseUrlOf(request) })
+  if (entry && maySee(caller.scope, name)) {
+    const document = parts.documents.get(entry, caller.scope, { dev, minified, baseUrl: parts.baseUrlOf(request) })
     return document instanceof Promise ? document.then((made) => made.respond(request)) : document.respond(request)
   }
   const vendor = name.slice(0, name.indexOf('/'))
-  if (!parts.catalog.claimsVendor(vendor) || !maySeeVendor(caller, vendor)) throw noSuchPackage()
+  if (!parts.catalog.claimsVendor(vendor) || !maySeeVendor(caller.scope, vendor)) throw noSuchPackage()
   return emptyPackageDocument(name, minified).respond(request)
 }
 

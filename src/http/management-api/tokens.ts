@@ -1,123 +1,167 @@
-import { Elysia, t } from 'elysia'
-import { type Caller, covers } from '../../auth/scope.ts'
+import { Elysia, type Static, t } from 'elysia'
+import { type Caller, contains } from '../../auth/scope.ts'
+import { scopeOf } from '../../auth/token-scope.ts'
 import { hashToken, makeToken, type TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
 import { newId } from '../../store/ids.ts'
 import type { TokenRow, TokenTable } from '../../store/tokens.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
+import type { AuditTrail } from './audit-trail.ts'
+import { type ExplainParts, explainPackage } from './explain-token.ts'
 import { listResponse, pageOf, wrongField } from './request-body.ts'
+import { NewToken, shownToken, TokenPatch, tokenSettings } from './token-fields.ts'
 
 /** What the routes of tokens work with. `now` gives Unix seconds. */
-export interface TokenRoutesParts {
+export interface TokenRoutesParts extends ExplainParts {
   readonly verifier: TokenVerifier
   readonly tokens: TokenTable
+  readonly audit: AuditTrail
   readonly baseUrlOf: BaseUrlOf
   readonly now: () => number
 }
 
-const PREFIX = '^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}/[a-zA-Z0-9_.-]{0,150}$'
+/** Longest time that a rotated value keeps working, in seconds. */
+const LONGEST_GRACE = 30 * 86_400
 
-const NewToken = t.Object(
+const Rotation = t.Object(
   {
-    description: t.Optional(t.String({ maxLength: 500, description: 'text of at most 500 characters' })),
-    permissions: t.Union([t.Literal('readonly'), t.Literal('write')], { description: 'readonly or write' }),
-    expires_at: t.Optional(
-      t.Union([t.Integer({ minimum: 1 }), t.Null()], { description: 'Unix seconds, or null for never' }),
-    ),
-    allowed_package_prefixes: t.Optional(
-      t.Array(
-        t.String({ pattern: PREFIX, description: 'a start of full package names with its slash, like "acme/"' }),
-        {
-          maxItems: 1_000,
-          description: 'a list of starts of package names, like ["acme/"]',
-        },
-      ),
-    ),
-    rate_limit_max: t.Optional(
-      t.Union([t.Integer({ minimum: 0 }), t.Null()], {
-        description: 'requests per hour, 0 for no limit, null for the default',
-      }),
-    ),
-    metadata: t.Optional(
-      t.Record(t.String({ maxLength: 100 }), t.String({ maxLength: 1_000 }), {
-        description: 'an object whose values are strings',
-      }),
+    grace: t.Optional(
+      t.Integer({ minimum: 0, maximum: LONGEST_GRACE, description: `seconds the old value keeps working, from 0 to ${LONGEST_GRACE}` }),
     ),
   },
-  { additionalProperties: false, description: 'a token' },
+  { additionalProperties: false, description: 'a rotation' },
 )
 
-/** `/api/tokens`: a shop mints, lists and revokes the tokens of its customers. */
+/** `/api/tokens`: a shop mints, lists, changes and revokes the tokens of its customers. */
 export function tokenRoutes(parts: TokenRoutesParts) {
-  const { tokens, verifier } = parts
+  const { tokens, verifier, audit } = parts
   return new Elysia({ prefix: '/api/tokens' })
     .use(authenticate(verifier, 'write token'))
-    .get('/', async ({ request, query, caller }) => {
-      const { limit, cursor, ...metadata } = query
-      const page = await tokens.list(pageOf({ limit, cursor }), metadata, caller.prefixes)
-      return listResponse(request, parts.baseUrlOf(request), { ...page, body: page.rows.map(shown) })
-    })
-    .post('/', async ({ body, caller, status }) => status(201, await createToken(parts, caller, body)), {
+    .get('/', ({ request, query, caller }) => listTokens(parts, request, query, caller))
+    .post('/', async ({ body, request, caller, status }) => status(201, await createToken(parts, request, caller, body)), {
       body: NewToken,
     })
-    .get('/:id', async ({ params, caller }) => shown(await findToken(tokens, caller, params.id)))
-    .delete('/:id', async ({ params, caller }) => {
+    .get('/:id', async ({ params, caller }) => shownToken(await findToken(tokens, caller, params.id)))
+    .patch('/:id', ({ params, body, request, caller }) => changeToken(parts, request, caller, params.id, body), {
+      body: TokenPatch,
+    })
+    .delete('/:id', async ({ params, request, caller }) => {
       const row = await findToken(tokens, caller, params.id)
       await tokens.delete(row.id)
       verifier.forget()
+      await audit.record(request, caller, { action: 'token.delete', subject: row.id, before: shownToken(row) })
       return { message: 'Token revoked' }
+    })
+    .post('/:id/rotate', ({ params, body, request, caller }) => rotateToken(parts, request, caller, params.id, body), {
+      body: t.Optional(Rotation),
+    })
+    .get('/:id/explain', async ({ params, query, caller }) => {
+      const row = await findToken(tokens, caller, params.id)
+      return explainPackage(parts, caller, row, query.package)
     })
 }
 
-async function createToken(parts: TokenRoutesParts, caller: Caller, body: typeof NewToken.static) {
-  const now = parts.now()
-  const prefixes = (body.allowed_package_prefixes ?? []).map((prefix) => prefix.toLowerCase())
-  if (!covers(caller, prefixes)) {
-    throw new AppError(
-      'forbidden',
-      'This token may create tokens only for prefixes inside its own; name them in allowed_package_prefixes.',
-    )
+async function listTokens(
+  parts: TokenRoutesParts,
+  request: Request,
+  query: Record<string, string>,
+  caller: Caller,
+): Promise<Response> {
+  const { limit, cursor, permissions, ...metadata } = query
+  if (permissions !== undefined && permissions !== 'readonly' && permissions !== 'write') {
+    throw wrongField('permissions', 'needs to be readonly or write')
   }
-  const expiresAt = body.expires_at ?? null
-  if (expiresAt !== null && expiresAt <= now)
-    throw wrongField('expires_at', 'needs a time in the future, in Unix seconds')
+  const page = await parts.tokens.list(pageOf({ limit, cursor }), { permissions, metadata, within: caller.scope })
+  const body = page.rows.filter((row) => contains(caller.scope, scopeOf(row))).map(shownToken)
+  return listResponse(request, parts.baseUrlOf(request), { ...page, body })
+}
+
+async function createToken(parts: TokenRoutesParts, request: Request, caller: Caller, body: Static<typeof NewToken>) {
+  const now = parts.now()
   const token = makeToken()
   const row: TokenRow = {
     id: newId('tok'),
     hash: hashToken(token),
-    description: body.description ?? '',
+    ...NO_SETTINGS,
     permissions: body.permissions,
-    expiresAt,
-    allowedPackagePrefixes: prefixes,
-    rateLimitMax: body.rate_limit_max ?? null,
-    metadata: body.metadata ?? {},
+    ...tokenSettings(body, now),
+    previousHash: null,
+    previousUntil: null,
     createdAt: now,
     updatedAt: now,
     lastUsedAt: null,
+    lastClient: null,
   }
+  refuseWider(caller, row)
   await parts.tokens.insert(row)
-  return { ...shown(row), token }
+  await parts.audit.record(request, caller, { action: 'token.create', subject: row.id, after: shownToken(row) })
+  return { ...shownToken(row), token }
 }
 
+const NO_SETTINGS = {
+  description: '',
+  expiresAt: null,
+  allowedPackagePrefixes: [],
+  allowedPackages: [],
+  updatesUntil: null,
+  rateLimitMax: null,
+  metadata: {},
+}
+
+async function changeToken(
+  parts: TokenRoutesParts,
+  request: Request,
+  caller: Caller,
+  id: string,
+  body: Static<typeof TokenPatch>,
+) {
+  const before = await findToken(parts.tokens, caller, id)
+  const settings = tokenSettings(body, parts.now())
+  refuseWider(caller, { ...before, ...settings })
+  const after = await parts.tokens.update(id, settings, parts.now())
+  if (!after) throw unknownToken(id)
+  parts.verifier.forget()
+  const change = { action: 'token.update', subject: id, before: shownToken(before), after: shownToken(after) }
+  await parts.audit.record(request, caller, change)
+  return shownToken(after)
+}
+
+async function rotateToken(
+  parts: TokenRoutesParts,
+  request: Request,
+  caller: Caller,
+  id: string,
+  body: Static<typeof Rotation> | undefined,
+) {
+  const before = await findToken(parts.tokens, caller, id)
+  const token = makeToken()
+  const grace = body?.grace ?? 0
+  const now = parts.now()
+  const previous = grace === 0 ? null : { hash: before.hash, until: now + grace }
+  const after = await parts.tokens.rotate(id, hashToken(token), previous, now)
+  if (!after) throw unknownToken(id)
+  parts.verifier.forget()
+  const change = { action: 'token.rotate', subject: id, before: shownToken(before), after: shownToken(after) }
+  await parts.audit.record(request, caller, change)
+  return { ...shownToken(after), token }
+}
+
+/** A restricted write token knows only of tokens whose scope lies inside its own. */
 async function findToken(tokens: TokenTable, caller: Caller, id: string): Promise<TokenRow> {
   const row = await tokens.find(id)
-  // A restricted write token knows only of tokens whose prefixes lie inside its own.
-  if (!row || !covers(caller, row.allowedPackagePrefixes)) throw new AppError('not_found', `There is no token ${id}.`)
+  if (!row || !contains(caller.scope, scopeOf(row))) throw unknownToken(id)
   return row
 }
 
-/** A token as the API shows it. */
-function shown(row: TokenRow) {
-  return {
-    id: row.id,
-    description: row.description,
-    permissions: row.permissions,
-    expires_at: row.expiresAt,
-    allowed_package_prefixes: row.allowedPackagePrefixes,
-    rate_limit_max: row.rateLimitMax,
-    metadata: row.metadata,
-    created_at: row.createdAt,
-    last_used_at: row.lastUsedAt,
-  }
+function refuseWider(caller: Caller, row: TokenRow): void {
+  if (contains(caller.scope, scopeOf(row))) return
+  throw new AppError(
+    'forbidden',
+    'This token may hand on only what it covers itself: name prefixes or packages inside its own, and no later updates_until.',
+  )
+}
+
+function unknownToken(id: string): AppError {
+  return new AppError('not_found', `There is no token ${id}.`)
 }

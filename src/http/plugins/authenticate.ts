@@ -28,7 +28,7 @@ function isEmpty(request: Request): boolean {
 }
 
 function admitted(verifier: TokenVerifier, rule: AccessRule, request: Request): Caller | Promise<Caller> {
-  const caller = verifier.verify(request.headers.get('authorization'))
+  const caller = verifier.verify(request.headers.get('authorization'), request.headers.get('user-agent'))
   return caller instanceof Promise ? caller.then((found) => allowed(found, rule)) : allowed(caller, rule)
 }
 

@@ -1,0 +1,38 @@
+import type { Caller } from '../../auth/scope.ts'
+import type { AuditTable } from '../../store/audit.ts'
+import type { PeerOf } from '../base-url.ts'
+
+/** A change to be recorded. `before` and `after` are what the API shows, which holds no secret. */
+export interface Change {
+  /** `repository.create`, `token.rotate`, … */
+  readonly action: string
+  /** Id of what was changed. */
+  readonly subject: string
+  readonly before?: object
+  readonly after?: object
+}
+
+/** Records changes made through the API and, over the same routes, the command line. */
+export class AuditTrail {
+  /** `requestIdOf` finds the id a request is answered with; `now` gives Unix seconds. */
+  constructor(
+    private readonly table: AuditTable,
+    private readonly peerOf: PeerOf,
+    private readonly requestIdOf: (request: Request) => string,
+    private readonly now: () => number,
+  ) {}
+
+  /** Adds an entry: who, what, before and after, in which request, from where. */
+  async record(request: Request, caller: Caller, change: Change): Promise<void> {
+    await this.table.add({
+      at: this.now(),
+      actor: caller.actor,
+      action: change.action,
+      subject: change.subject,
+      before: (change.before as Record<string, unknown>) ?? null,
+      after: (change.after as Record<string, unknown>) ?? null,
+      requestId: this.requestIdOf(request),
+      address: this.peerOf(request),
+    })
+  }
+}
