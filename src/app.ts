@@ -11,7 +11,9 @@ import { AppError, messageOf } from './errors.ts'
 import { baseUrlFinder } from './http/base-url.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
 import { RootDocuments } from './http/composer-api/root-document.ts'
-import { type Listener, listenOnPort, listenOnSocket, Peers } from './http/listen.ts'
+import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
+import { AuditTrail } from './http/management-api/audit-trail.ts'
+import { RequestFacts } from './http/request-facts.ts'
 import { createHandler, type Handler } from './http/server.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
@@ -108,9 +110,11 @@ async function assemble(base: Foundation): Promise<App> {
   const openSource = opener(parts)
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
-  const peers = new Peers()
+  const facts = new RequestFacts()
   const handler = createHandler({
     ...tables,
+    audit: new AuditTrail(tables.audit, facts, now),
+    facts,
     archives,
     verifier,
     catalog,
@@ -119,13 +123,13 @@ async function assemble(base: Foundation): Promise<App> {
     openSource,
     roots: new RootDocuments(catalog, installedAt),
     documents: new PackageDocuments(tables.packages),
-    baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: peers.of }),
+    baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
     ready: () => checkReady(config, tables.settings),
     now,
     logger,
   })
-  return runnable({ ...parts, queue, scheduler, peers, handler, localToken })
+  return runnable({ ...parts, queue, scheduler, facts, handler, localToken })
 }
 
 interface Parts extends Foundation {
@@ -179,7 +183,7 @@ function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener
 interface Running extends Parts {
   readonly queue: SyncQueue
   readonly scheduler: Scheduler
-  readonly peers: Peers
+  readonly facts: RequestFacts
   readonly handler: Handler
   readonly localToken: string
 }
@@ -196,7 +200,7 @@ function runnable(parts: Running): App {
     firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
     startWorkers: () => queue.start(),
     async start() {
-      const main = listenOnPort(handler, { host: config.host, port: config.port, peers: parts.peers })
+      const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
       listeners.push(main)
       if (lock) listeners.push(listenOnSocket(handler, socketPath(config), localToken))
       queue.start()

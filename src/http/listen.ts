@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { AppError, messageOf } from '../errors.ts'
 import { errorResponse } from './plugins/error-response.ts'
+import type { RequestFacts } from './request-facts.ts'
 import type { Handler } from './server.ts'
 
 /** A listening server. */
@@ -18,19 +19,6 @@ const IDLE_SECONDS = 30
 /** The same while an archive is being built, before its first byte; the longest Bun allows. */
 const COLD_ARCHIVE_SECONDS = 255
 
-/** Remembers which peer sent a request; a request of the local socket has none. */
-export class Peers {
-  private readonly addresses = new WeakMap<Request, string>()
-
-  /** Address of the peer, or null. */
-  readonly of = (request: Request): string | null => this.addresses.get(request) ?? null
-
-  /** Notes the address of the peer. */
-  note(request: Request, address: string | undefined): void {
-    if (address !== undefined) this.addresses.set(request, address)
-  }
-}
-
 /** Listens on an address; port 0 picks a free one. Throws AppError('unavailable') when the address cannot be had. */
 export function listenOnPort(handler: Handler, options: ListenOptions): Listener {
   const server = serve(handler, options)
@@ -43,10 +31,10 @@ export function listenOnPort(handler: Handler, options: ListenOptions): Listener
 interface ListenOptions {
   readonly host: string
   readonly port: number
-  readonly peers: Peers
+  readonly facts: RequestFacts
 }
 
-function serve(handler: Handler, { host, port, peers }: ListenOptions) {
+function serve(handler: Handler, { host, port, facts }: ListenOptions) {
   try {
     return Bun.serve({
       hostname: host,
@@ -57,7 +45,7 @@ function serve(handler: Handler, { host, port, peers }: ListenOptions) {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
-        peers.note(request, bun.requestIP(request)?.address)
+        facts.notePeer(request, bun.requestIP(request)?.address)
         if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
         return handler(request)
       },

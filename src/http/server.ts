@@ -5,11 +5,13 @@ import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
 import { errorResponse, translateError } from './plugins/error-response.ts'
+import type { RequestFacts } from './request-facts.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 
 /** Everything the features need. */
 export interface ServerParts extends ComposerRoutesParts, RepositoryRoutesParts, TokenRoutesParts {
   readonly ready: ReadinessCheck
+  readonly facts: RequestFacts
   readonly logger: Logger
 }
 
@@ -18,10 +20,9 @@ export type Handler = (request: Request) => Promise<Response>
 
 /** The table of contents: errors first, then the features. */
 export function createHandler(parts: ServerParts): Handler {
-  const { logger } = parts
-  const ids = new WeakMap<Request, string>()
+  const { logger, facts } = parts
   const failed = (error: unknown, request: Request): Response => {
-    const id = ids.get(request) ?? ''
+    const id = facts.idOf(request)
     const response = errorResponse(error, { path: pathOf(request), id })
     logFailure(logger, request, id, response.status, error)
     return response
@@ -37,8 +38,7 @@ export function createHandler(parts: ServerParts): Handler {
     .use(systemRoutes(parts))
 
   return async (request) => {
-    const id = requestId(request)
-    ids.set(request, id)
+    const id = facts.idOf(request)
     const response = await answer(app, request, failed)
     response.headers.set('X-Request-Id', id)
     response.headers.set('X-Content-Type-Options', 'nosniff')
@@ -60,12 +60,6 @@ async function answer(
   } catch (error) {
     return failed(error, request)
   }
-}
-
-/** The client's id when it is a sane one, so that its log and ours name the same request. */
-function requestId(request: Request): string {
-  const sent = request.headers.get('x-request-id')
-  return sent !== null && /^[A-Za-z0-9._-]{1,100}$/.test(sent) ? sent : crypto.randomUUID()
 }
 
 function pathOf(request: Request): string {

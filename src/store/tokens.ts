@@ -100,7 +100,12 @@ export class TokenTable {
     now: number,
   ): Promise<TokenRow | null> {
     return this.db.write(async (tx) => {
-      const change = { hash, previousHash: previous?.hash ?? null, previousUntil: previous?.until ?? null, updatedAt: now }
+      const change = {
+        hash,
+        previousHash: previous?.hash ?? null,
+        previousUntil: previous?.until ?? null,
+        updatedAt: now,
+      }
       const rows = await tx.update(tokens).set(change).where(eq(tokens.id, id)).returning()
       return rows[0] ?? null
     })

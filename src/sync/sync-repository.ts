@@ -85,7 +85,7 @@ function refsDigest(list: RefList, row: RepositoryRow): string {
 }
 
 /** Part of the digest: raised when the rules change, so that every repository is read through once more. */
-const FORMAT = 1
+const FORMAT = 2
 
 function refuseHalfGone(list: RefList, state: SyncState): void {
   if (state.refs.size === 0 || (list.refs.length > 0 && list.refs.length * 2 >= state.refs.size)) return

@@ -1,6 +1,6 @@
 import type { Caller } from '../../auth/scope.ts'
 import type { AuditTable } from '../../store/audit.ts'
-import type { PeerOf } from '../base-url.ts'
+import type { RequestFacts } from '../request-facts.ts'
 
 /** A change to be recorded. `before` and `after` are what the API shows, which holds no secret. */
 export interface Change {
@@ -14,11 +14,10 @@ export interface Change {
 
 /** Records changes made through the API and, over the same routes, the command line. */
 export class AuditTrail {
-  /** `requestIdOf` finds the id a request is answered with; `now` gives Unix seconds. */
+  /** `now` gives Unix seconds. */
   constructor(
     private readonly table: AuditTable,
-    private readonly peerOf: PeerOf,
-    private readonly requestIdOf: (request: Request) => string,
+    private readonly facts: RequestFacts,
     private readonly now: () => number,
   ) {}
 
@@ -31,8 +30,8 @@ export class AuditTrail {
       subject: change.subject,
       before: (change.before as Record<string, unknown>) ?? null,
       after: (change.after as Record<string, unknown>) ?? null,
-      requestId: this.requestIdOf(request),
-      address: this.peerOf(request),
+      requestId: this.facts.idOf(request),
+      address: this.facts.peerOf(request),
     })
   }
 }

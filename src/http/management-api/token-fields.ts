@@ -10,7 +10,9 @@ const PREFIX = '^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}/[a-zA-Z0-9_.-]{0,150}$'
 const FIELDS = {
   description: t.Optional(t.String({ maxLength: 500, description: 'text of at most 500 characters' })),
   expires_at: t.Optional(
-    t.Union([t.Integer({ minimum: 1, maximum: 253_402_300_799 }), t.Null()], { description: 'Unix seconds in the future, or null for never' }),
+    t.Union([t.Integer({ minimum: 1, maximum: 253_402_300_799 }), t.Null()], {
+      description: 'Unix seconds in the future, or null for never',
+    }),
   ),
   allowed_package_prefixes: t.Optional(
     t.Array(t.String({ pattern: PREFIX, description: 'a start of full package names with its slash, like "acme/"' }), {
@@ -24,7 +26,9 @@ const FIELDS = {
         {
           name: t.String({ maxLength: 200, description: 'a full package name, like "acme/lib"' }),
           constraint: t.Optional(
-            t.Union([t.String({ minLength: 1, maxLength: 1_000 }), t.Null()], { description: 'a Composer constraint, like "^2.0", or null' }),
+            t.Union([t.String({ minLength: 1, maxLength: 1_000 }), t.Null()], {
+              description: 'a Composer constraint, like "^2.0", or null',
+            }),
           ),
         },
         { additionalProperties: false, description: 'an object with “name” and, optionally, “constraint”' },
@@ -38,10 +42,15 @@ const FIELDS = {
     }),
   ),
   rate_limit_max: t.Optional(
-    t.Union([t.Integer({ minimum: 0, maximum: 1_000_000_000 }), t.Null()], { description: 'requests per hour, 0 for no limit, null for the default' }),
+    t.Union([t.Integer({ minimum: 0, maximum: 1_000_000_000 }), t.Null()], {
+      description: 'requests per hour, 0 for no limit, null for the default',
+    }),
   ),
   metadata: t.Optional(
-    t.Record(t.String({ maxLength: 100 }), t.String({ maxLength: 1_000 }), { maxProperties: 100, description: 'an object whose values are strings' }),
+    t.Record(t.String({ maxLength: 100 }), t.String({ maxLength: 1_000 }), {
+      maxProperties: 100,
+      description: 'an object whose values are strings',
+    }),
   ),
 }
 
@@ -59,7 +68,14 @@ export const TokenPatch = t.Object(
 /** Columns of a token that a body sets. */
 export type TokenSettings = Pick<
   TokenRow,
-  'description' | 'permissions' | 'expiresAt' | 'allowedPackagePrefixes' | 'allowedPackages' | 'updatesUntil' | 'rateLimitMax' | 'metadata'
+  | 'description'
+  | 'permissions'
+  | 'expiresAt'
+  | 'allowedPackagePrefixes'
+  | 'allowedPackages'
+  | 'updatesUntil'
+  | 'rateLimitMax'
+  | 'metadata'
 >
 
 /**
@@ -85,10 +101,13 @@ export function tokenSettings(body: Static<typeof TokenPatch>, now: number): Par
   }
 }
 
-function allowedPackages(entries: readonly { name: string; constraint?: string | null }[]): TokenSettings['allowedPackages'] {
+function allowedPackages(
+  entries: readonly { name: string; constraint?: string | null }[],
+): TokenSettings['allowedPackages'] {
   const packages = entries.map(({ name, constraint = null }) => ({ name: name.toLowerCase(), constraint }))
   for (const { name } of packages) {
-    if (packageNameProblem(name) !== null) throw wrongField('allowed_packages', `needs full package names; “${name}” is none`)
+    if (packageNameProblem(name) !== null)
+      throw wrongField('allowed_packages', `needs full package names; “${name}” is none`)
   }
   if (new Set(packages.map(({ name }) => name)).size < packages.length) {
     throw wrongField('allowed_packages', 'needs each package name once')
@@ -96,7 +115,8 @@ function allowedPackages(entries: readonly { name: string; constraint?: string |
   try {
     scopeOf({ allowedPackagePrefixes: [], allowedPackages: packages, updatesUntil: null })
   } catch (error) {
-    if (isAppError(error, 'invalid')) throw wrongField('allowed_packages', `needs Composer constraints: ${error.message}`)
+    if (isAppError(error, 'invalid'))
+      throw wrongField('allowed_packages', `needs Composer constraints: ${error.message}`)
     throw error
   }
   return packages

@@ -27,7 +27,11 @@ const LONGEST_GRACE = 30 * 86_400
 const Rotation = t.Object(
   {
     grace: t.Optional(
-      t.Integer({ minimum: 0, maximum: LONGEST_GRACE, description: `seconds the old value keeps working, from 0 to ${LONGEST_GRACE}` }),
+      t.Integer({
+        minimum: 0,
+        maximum: LONGEST_GRACE,
+        description: `seconds the old value keeps working, from 0 to ${LONGEST_GRACE}`,
+      }),
     ),
   },
   { additionalProperties: false, description: 'a rotation' },
@@ -39,9 +43,13 @@ export function tokenRoutes(parts: TokenRoutesParts) {
   return new Elysia({ prefix: '/api/tokens' })
     .use(authenticate(verifier, 'write token'))
     .get('/', ({ request, query, caller }) => listTokens(parts, request, query, caller))
-    .post('/', async ({ body, request, caller, status }) => status(201, await createToken(parts, request, caller, body)), {
-      body: NewToken,
-    })
+    .post(
+      '/',
+      async ({ body, request, caller, status }) => status(201, await createToken(parts, request, caller, body)),
+      {
+        body: NewToken,
+      },
+    )
     .get('/:id', async ({ params, caller }) => shownToken(await findToken(tokens, caller, params.id)))
     .patch('/:id', ({ params, body, request, caller }) => changeToken(parts, request, caller, params.id, body), {
       body: TokenPatch,
@@ -53,9 +61,13 @@ export function tokenRoutes(parts: TokenRoutesParts) {
       await audit.record(request, caller, { action: 'token.delete', subject: row.id, before: shownToken(row) })
       return { message: 'Token revoked' }
     })
-    .post('/:id/rotate', ({ params, body, request, caller }) => rotateToken(parts, request, caller, params.id, body), {
-      body: t.Optional(Rotation),
-    })
+    .post(
+      '/:id/rotate',
+      ({ params, body, request, caller }) => rotateToken(parts, request, caller, params.id, body?.grace ?? 0),
+      {
+        body: t.Optional(Rotation),
+      },
+    )
     .get('/:id/explain', async ({ params, query, caller }) => {
       const row = await findToken(tokens, caller, params.id)
       return explainPackage(parts, caller, row, query.package)
@@ -127,16 +139,9 @@ async function changeToken(
   return shownToken(after)
 }
 
-async function rotateToken(
-  parts: TokenRoutesParts,
-  request: Request,
-  caller: Caller,
-  id: string,
-  body: Static<typeof Rotation> | undefined,
-) {
+async function rotateToken(parts: TokenRoutesParts, request: Request, caller: Caller, id: string, grace: number) {
   const before = await findToken(parts.tokens, caller, id)
   const token = makeToken()
-  const grace = body?.grace ?? 0
   const now = parts.now()
   const previous = grace === 0 ? null : { hash: before.hash, until: now + grace }
   const after = await parts.tokens.rotate(id, hashToken(token), previous, now)
