@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import type { TokenRow, TokenTable } from '../store/tokens.ts'
 import type { Caller } from './scope.ts'
@@ -18,7 +18,7 @@ export function makeToken(): string {
 
 /** SHA-256 of a token in hexadecimal: all that is stored of it. */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
+  return hash('sha256', token, 'hex')
 }
 
 interface Remembered {
@@ -51,10 +51,10 @@ export class TokenVerifier {
   verify(authorization: string | null): Caller | Promise<Caller> {
     const token = tokenFrom(authorization)
     if (token === null) throw unauthorized('No token was sent.')
-    const hash = hashToken(token)
-    const known = this.remembered.get(hash)
+    const digest = hashToken(token)
+    const known = this.remembered.get(digest)
     if (known && known.until > Date.now()) return this.accept(known)
-    return this.lookUp(hash)
+    return this.lookUp(digest)
   }
 
   /** Forgets what was remembered, so that a change of tokens is effective on the next request. */

@@ -1,6 +1,8 @@
 import { Elysia } from 'elysia'
 import type { Logger } from '../observability/logger.ts'
 import { checkHost } from './base-url.ts'
+import { composerDirect } from './composer-api/direct.ts'
+import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
@@ -8,7 +10,10 @@ import { errorResponse, translateError } from './plugins/error-response.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 
 /** Everything the features need. */
-export interface ServerParts extends ComposerRoutesParts, RepositoryRoutesParts, TokenRoutesParts {
+export interface ServerParts
+  extends Omit<ComposerRoutesParts, 'recentArchives'>,
+    RepositoryRoutesParts,
+    TokenRoutesParts {
   readonly ready: ReadinessCheck
   readonly logger: Logger
 }
@@ -16,30 +21,50 @@ export interface ServerParts extends ComposerRoutesParts, RepositoryRoutesParts,
 /** Answers one request. Never throws. */
 export type Handler = (request: Request) => Promise<Response>
 
-/** The table of contents: errors first, then the features. */
-export function createHandler(parts: ServerParts): Handler {
+/** A method and the path pattern it belongs to, such as `GET /p2/:vendor/:file`. */
+export interface Route {
+  readonly method: string
+  readonly path: string
+}
+
+/** The table of contents: errors first, then the features. `routes` lists all there are. */
+export function createHandler(parts: ServerParts): Handler & { readonly routes: readonly Route[] } {
   const { logger } = parts
   const ids = new WeakMap<Request, string>()
-  const failed = (error: unknown, request: Request): Response => {
-    const id = ids.get(request) ?? ''
+  const failed = (error: unknown, request: Request, id: string): Response => {
     const response = errorResponse(error, { path: pathOf(request), id })
     logFailure(logger, request, id, response.status, error)
     return response
   }
+  const composer: ComposerRoutesParts = { ...parts, recentArchives: new RecentArchives() }
   const app = new Elysia({ normalize: false })
   app
     .onError({ as: 'global' }, ({ code, error, request }) =>
-      failed(translateError(code, error, request, app.router), request),
+      failed(translateError(code, error, request, app.router), request, ids.get(request) ?? ''),
     )
-    .use(composerRoutes(parts))
+    .use(composerRoutes(composer))
     .use(repositoryRoutes(parts))
     .use(tokenRoutes(parts))
     .use(systemRoutes(parts))
-
-  return async (request) => {
-    const id = requestId(request)
+  const direct = composerDirect(composer)
+  const answer = (request: Request, id: string): Response | Promise<Response> => {
+    checkHost(request)
+    const response = direct(request)
+    if (response) return response
     ids.set(request, id)
-    const response = await answer(app, request, failed)
+    return app.handle(request)
+  }
+
+  const handler: Handler = async (request) => {
+    const id = requestId(request)
+    let response: Response
+    try {
+      const given = answer(request, id)
+      // An await costs a turn of the event loop, which most answers do not need.
+      response = given instanceof Promise ? await given : given
+    } catch (error) {
+      response = failed(error, request, id)
+    }
     response.headers.set('X-Request-Id', id)
     response.headers.set('X-Content-Type-Options', 'nosniff')
     if (logger.enabled('debug')) {
@@ -47,19 +72,7 @@ export function createHandler(parts: ServerParts): Handler {
     }
     return response
   }
-}
-
-async function answer(
-  app: { handle(request: Request): Response | Promise<Response> },
-  request: Request,
-  failed: (error: unknown, request: Request) => Response,
-) {
-  try {
-    checkHost(request)
-    return await app.handle(request)
-  } catch (error) {
-    return failed(error, request)
-  }
+  return Object.assign(handler, { routes: app.routes.map(({ method, path }) => ({ method, path })) })
 }
 
 /** The client's id when it is a sane one, so that its log and ours name the same request. */

@@ -45,9 +45,7 @@ export function parseDistRequest(url: URL): DistRequest {
  * Throws AppError('forbidden') outside the caller's prefixes, existing or not; AppError('not_found'); AppError('upstream').
  */
 export async function findArchive(parts: DistParts, caller: Caller, request: DistRequest): Promise<ArchiveFile> {
-  if (!maySee(caller, request.name)) {
-    throw new AppError('forbidden', `This token does not cover the package ${request.name}.`)
-  }
+  if (!maySee(caller, request.name)) throw noPermission(request.name)
   const published = await publishedFiles(parts, request)
   const row = published && (await parts.repositories.find(published.repositoryId))
   if (!row) throw noSuchArchive()
@@ -76,6 +74,11 @@ function decode(text: string): string {
   } catch {
     throw noSuchArchive()
   }
+}
+
+/** The refusal of a package outside the caller's prefixes, whether it exists or not. */
+export function noPermission(name: string): AppError {
+  return new AppError('forbidden', `This token does not cover the package ${name}.`)
 }
 
 function noSuchArchive(): AppError {
