@@ -18,22 +18,23 @@ const IDLE_SECONDS = 30
 /** The same while an archive is being built, before its first byte; the longest Bun allows. */
 const COLD_ARCHIVE_SECONDS = 255
 
-/** Remembers which peer sent a request; a request of the local socket has none. */
+/** Knows which peer sent a request, while it is answered; a request of the local socket has none. */
 export class Peers {
-  private readonly addresses = new WeakMap<Request, string>()
+  private server: Pick<Bun.Server<undefined>, 'requestIP'> | null = null
 
   /** Address of the peer, or null. */
-  readonly of = (request: Request): string | null => this.addresses.get(request) ?? null
+  readonly of = (request: Request): string | null => this.server?.requestIP(request)?.address ?? null
 
-  /** Notes the address of the peer. */
-  note(request: Request, address: string | undefined): void {
-    if (address !== undefined) this.addresses.set(request, address)
+  /** Names the server to ask. Asked when somebody wants to know: most answers depend on no address. */
+  attach(server: Pick<Bun.Server<undefined>, 'requestIP'>): void {
+    this.server = server
   }
 }
 
 /** Listens on an address; port 0 picks a free one. Throws AppError('unavailable') when the address cannot be had. */
 export function listenOnPort(handler: Handler, options: ListenOptions): Listener {
   const server = serve(handler, options)
+  options.peers.attach(server)
   return {
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`,
     stop: stopper(server),
@@ -46,7 +47,7 @@ interface ListenOptions {
   readonly peers: Peers
 }
 
-function serve(handler: Handler, { host, port, peers }: ListenOptions) {
+function serve(handler: Handler, { host, port }: ListenOptions) {
   try {
     return Bun.serve({
       hostname: host,
@@ -57,7 +58,6 @@ function serve(handler: Handler, { host, port, peers }: ListenOptions) {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
-        peers.note(request, bun.requestIP(request)?.address)
         if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
         return handler(request)
       },
