@@ -14,7 +14,7 @@ import { RootDocuments } from './http/composer-api/root-document.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { RequestFacts } from './http/request-facts.ts'
-import { createHandler, type Handler } from './http/server.ts'
+import { createHandler } from './http/server.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { createUpstreamHttp } from './sources/upstream-http.ts'
@@ -43,7 +43,7 @@ export interface Overrides {
 export interface App {
   readonly config: Config
   readonly logger: Logger
-  readonly handler: Handler
+  readonly handler: ReturnType<typeof createHandler>
   /** A token that may do everything, known to this process only. */
   readonly localToken: string
   /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
@@ -184,7 +184,7 @@ interface Running extends Parts {
   readonly queue: SyncQueue
   readonly scheduler: Scheduler
   readonly facts: RequestFacts
-  readonly handler: Handler
+  readonly handler: App['handler']
   readonly localToken: string
 }
 

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 import type { SnapshotFile } from '../git/snapshot.ts'
-import type { Pace } from './pace.ts'
+import type { Pacer } from '../pacer.ts'
 
 const MAX_NAME_BYTES = 4096
 const MAX_DEPTH = 128
@@ -112,7 +112,7 @@ function assertSafe(name: string): void {
  * Throws AppError('invalid') for names that no git would check out, but that a hand-made tree can hold: `..`, an empty
  * segment, a name twice, or a file that is also a directory (`git: fsck hasDotdot, fullPathname, duplicateEntries`).
  */
-export async function inspectNames(files: readonly SnapshotFile[], pace: Pace): Promise<string[]> {
+export async function inspectNames(files: readonly SnapshotFile[], pace: Pacer): Promise<string[]> {
   const table = new NameTable()
   for (const file of files) {
     const name = Buffer.from(file.path).toString('latin1')

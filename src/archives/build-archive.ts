@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import type { Snapshot, SnapshotFile } from '../git/snapshot.ts'
+import { Pacer } from '../pacer.ts'
 import { inspectNames, needsWrapper, OutsideLinks } from './archive-names.ts'
-import { Pace } from './pace.ts'
 import { type ZipSink, ZipWriter } from './zip.ts'
 
 /** What was written: size in bytes, digests in lower-case hexadecimal. */
@@ -28,7 +28,7 @@ const WRAPPER = Buffer.from('package/')
  * that cannot be extracted safely, the signal's reason when aborted, and whatever the sink or `read()` throws.
  */
 export async function buildArchive(snapshot: Snapshot, sink: ZipSink, signal: AbortSignal): Promise<BuiltArchive> {
-  const pace = new Pace(signal)
+  const pace = new Pacer(signal)
   const nameWarnings = await inspectNames(snapshot.files, pace)
   const files = inByteOrder(snapshot.files)
   const wrapper = needsWrapper(files) ? WRAPPER : null

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import { withoutControls } from '../observability/logger.ts'
 import type { TokenRow, TokenTable, TokenUse } from '../store/tokens.ts'
@@ -20,7 +20,7 @@ export function makeToken(): string {
 
 /** SHA-256 of a token in hexadecimal: all that is stored of it. */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
+  return hash('sha256', token, 'hex')
 }
 
 interface Remembered {
@@ -55,10 +55,10 @@ export class TokenVerifier {
   verify(authorization: string | null, client: string | null = null): Caller | Promise<Caller> {
     const token = tokenFrom(authorization)
     if (token === null) throw unauthorized('No token was sent.')
-    const hash = hashToken(token)
-    const known = this.remembered.get(hash)
+    const digest = hashToken(token)
+    const known = this.remembered.get(digest)
     if (known && known.until > Date.now()) return this.accept(known, client)
-    return this.lookUp(hash, client)
+    return this.lookUp(digest, client)
   }
 
   /** Forgets what was remembered, so that a change of tokens is effective on the next request. */

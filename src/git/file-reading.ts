@@ -1,10 +1,10 @@
 import { isAppError, messageOf } from '../errors.ts'
+import { Pacer } from '../pacer.ts'
 import { gitFailureReason } from './failure.ts'
 import type { GitLimits } from './limits.ts'
 import { type CommitFilter, ObjectFetcher } from './object-fetcher.ts'
 import { ObjectStore } from './object-store.ts'
 import { MODE_EXECUTABLE, MODE_FILE, MODE_TREE } from './objects.ts'
-import { Pacer } from './pacer.ts'
 import type { ObjectId } from './snapshot.ts'
 import type { UploadPackClient } from './upload-pack-client.ts'
 

@@ -1,9 +1,9 @@
+import type { Pacer } from '../pacer.ts'
 import { parseDeltaHeader } from './delta.ts'
 import { gitFailure } from './failure.ts'
 import { type Inflated, inflateLargeObject, inflateObject } from './inflate.ts'
 import type { GitLimits } from './limits.ts'
 import { type ObjectType, objectIdOf } from './objects.ts'
-import type { Pacer } from './pacer.ts'
 import type { ObjectId } from './snapshot.ts'
 
 const HEADER_BYTES = 12

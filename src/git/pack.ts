@@ -1,8 +1,8 @@
+import { Pacer } from '../pacer.ts'
 import { applyDelta } from './delta.ts'
 import { gitFailure } from './failure.ts'
 import type { GitLimits } from './limits.ts'
 import { type ObjectType, objectIdOf } from './objects.ts'
-import { Pacer } from './pacer.ts'
 import { brokenPack, PackTable } from './pack-table.ts'
 import type { ObjectId } from './snapshot.ts'
 

@@ -1,10 +1,10 @@
+import type { Pacer } from '../pacer.ts'
 import type { AttributeFile, AttributeValue } from './attribute-rules.ts'
 import { AttributeMatcher, type AttributeScope } from './attributes.ts'
 import { cleanText, gitFailure } from './failure.ts'
 import type { GitLimits } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 import { MODE_SUBMODULE, MODE_TREE, type TreeEntry } from './objects.ts'
-import type { Pacer } from './pacer.ts'
 import type { ObjectId } from './snapshot.ts'
 
 /** A file, symbolic link or submodule that an archive would hold. */

@@ -18,6 +18,7 @@ export function baseUrlFinder(options: { baseUrl: string | null; trustProxy: Net
   if (baseUrl !== null) return () => baseUrl
   return (request) => {
     const host = request.headers.get('host') ?? 'localhost'
+    if (trustProxy.cidrs.length === 0) return `http://${host}`
     const peer = peerOf(request)
     if (peer === null || !trustProxy.includes(peer)) return `http://${host}`
     const scheme = firstOf(request.headers.get('x-forwarded-proto')) === 'https' ? 'https' : 'http'
@@ -35,6 +36,11 @@ export function checkHost(request: Request): void {
   if (host === null || !HOST.test(host) || host.length < 3) {
     throw new AppError('invalid', 'The Host header is not the name of a host.')
   }
+}
+
+/** Where the path begins in the address of a request, whose Host was checked. */
+export function pathStart(url: string): number {
+  return url.indexOf('/', url.indexOf('://') + 3)
 }
 
 function firstOf(header: string | null): string | null {

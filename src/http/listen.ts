@@ -22,6 +22,7 @@ const COLD_ARCHIVE_SECONDS = 255
 /** Listens on an address; port 0 picks a free one. Throws AppError('unavailable') when the address cannot be had. */
 export function listenOnPort(handler: Handler, options: ListenOptions): Listener {
   const server = serve(handler, options)
+  options.facts.attach(server)
   return {
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`,
     stop: stopper(server),
@@ -34,7 +35,7 @@ interface ListenOptions {
   readonly facts: RequestFacts
 }
 
-function serve(handler: Handler, { host, port, facts }: ListenOptions) {
+function serve(handler: Handler, { host, port }: ListenOptions) {
   try {
     return Bun.serve({
       hostname: host,
@@ -45,7 +46,6 @@ function serve(handler: Handler, { host, port, facts }: ListenOptions) {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
-        facts.notePeer(request, bun.requestIP(request)?.address)
         if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
         return handler(request)
       },

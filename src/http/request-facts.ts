@@ -1,23 +1,23 @@
+import type { Server } from 'bun'
+
 /** What is known of a request beside its own text: who sent it, and the id it is answered with. */
 export class RequestFacts {
-  private readonly addresses = new WeakMap<Request, string>()
   private readonly ids = new WeakMap<Request, string>()
+  private server: Pick<Server<undefined>, 'requestIP'> | null = null
 
-  /** Notes the address of the peer; a request of the local socket has none. */
-  notePeer(request: Request, address: string | undefined): void {
-    if (address !== undefined) this.addresses.set(request, address)
+  /** Names the server to ask for addresses. Asked when somebody wants to know: most answers depend on none. */
+  attach(server: Pick<Server<undefined>, 'requestIP'>): void {
+    this.server = server
   }
 
-  /** Address of the peer, or null. */
-  readonly peerOf = (request: Request): string | null => this.addresses.get(request) ?? null
+  /** Address of the peer, while the request is answered; null over the local socket. */
+  readonly peerOf = (request: Request): string | null => this.server?.requestIP(request)?.address ?? null
 
-  /** Id of the request: the client's when it is a sane one, so that its log and ours name the same request. */
-  readonly idOf = (request: Request): string => {
-    const known = this.ids.get(request)
-    if (known !== undefined) return known
-    const sent = request.headers.get('x-request-id')
-    const id = sent !== null && /^[A-Za-z0-9._-]{1,100}$/.test(sent) ? sent : crypto.randomUUID()
+  /** Notes the id that a request is answered with. */
+  noteId(request: Request, id: string): void {
     this.ids.set(request, id)
-    return id
   }
+
+  /** The noted id, or empty. */
+  readonly idOf = (request: Request): string => this.ids.get(request) ?? ''
 }

@@ -1,6 +1,8 @@
 import { Elysia } from 'elysia'
 import type { Logger } from '../observability/logger.ts'
 import { checkHost } from './base-url.ts'
+import { composerDirect } from './composer-api/direct.ts'
+import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
@@ -9,7 +11,10 @@ import type { RequestFacts } from './request-facts.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 
 /** Everything the features need. */
-export interface ServerParts extends ComposerRoutesParts, RepositoryRoutesParts, TokenRoutesParts {
+export interface ServerParts
+  extends Omit<ComposerRoutesParts, 'recentArchives'>,
+    RepositoryRoutesParts,
+    TokenRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
   readonly logger: Logger
@@ -18,28 +23,49 @@ export interface ServerParts extends ComposerRoutesParts, RepositoryRoutesParts,
 /** Answers one request. Never throws. */
 export type Handler = (request: Request) => Promise<Response>
 
-/** The table of contents: errors first, then the features. */
-export function createHandler(parts: ServerParts): Handler {
+/** A method and the path pattern it belongs to, such as `GET /p2/:vendor/:file`. */
+export interface Route {
+  readonly method: string
+  readonly path: string
+}
+
+/** The table of contents: errors first, then the features. `routes` lists all there are. */
+export function createHandler(parts: ServerParts): Handler & { readonly routes: readonly Route[] } {
   const { logger, facts } = parts
-  const failed = (error: unknown, request: Request): Response => {
-    const id = facts.idOf(request)
+  const failed = (error: unknown, request: Request, id: string): Response => {
     const response = errorResponse(error, { path: pathOf(request), id })
     logFailure(logger, request, id, response.status, error)
     return response
   }
+  const composer: ComposerRoutesParts = { ...parts, recentArchives: new RecentArchives() }
   const app = new Elysia({ normalize: false })
   app
     .onError({ as: 'global' }, ({ code, error, request }) =>
-      failed(translateError(code, error, request, app.router), request),
+      failed(translateError(code, error, request, app.router), request, facts.idOf(request)),
     )
-    .use(composerRoutes(parts))
+    .use(composerRoutes(composer))
     .use(repositoryRoutes(parts))
     .use(tokenRoutes(parts))
     .use(systemRoutes(parts))
+  const direct = composerDirect(composer)
+  const answer = (request: Request, id: string): Response | Promise<Response> => {
+    checkHost(request)
+    const response = direct(request)
+    if (response) return response
+    facts.noteId(request, id)
+    return app.handle(request)
+  }
 
-  return async (request) => {
-    const id = facts.idOf(request)
-    const response = await answer(app, request, failed)
+  const handler: Handler = async (request) => {
+    const id = requestId(request)
+    let response: Response
+    try {
+      const given = answer(request, id)
+      // An await costs a turn of the event loop, which most answers do not need.
+      response = given instanceof Promise ? await given : given
+    } catch (error) {
+      response = failed(error, request, id)
+    }
     response.headers.set('X-Request-Id', id)
     response.headers.set('X-Content-Type-Options', 'nosniff')
     if (logger.enabled('debug')) {
@@ -47,19 +73,13 @@ export function createHandler(parts: ServerParts): Handler {
     }
     return response
   }
+  return Object.assign(handler, { routes: app.routes.map(({ method, path }) => ({ method, path })) })
 }
 
-async function answer(
-  app: { handle(request: Request): Response | Promise<Response> },
-  request: Request,
-  failed: (error: unknown, request: Request) => Response,
-) {
-  try {
-    checkHost(request)
-    return await app.handle(request)
-  } catch (error) {
-    return failed(error, request)
-  }
+/** The client's id when it is a sane one, so that its log and ours name the same request. */
+function requestId(request: Request): string {
+  const sent = request.headers.get('x-request-id')
+  return sent !== null && /^[A-Za-z0-9._-]{1,100}$/.test(sent) ? sent : crypto.randomUUID()
 }
 
 function pathOf(request: Request): string {

@@ -1,4 +1,5 @@
-import { Pace } from '../archives/pace.ts'
+import { isAppError } from '../errors.ts'
+import { Pacer } from '../pacer.ts'
 import type { Source } from '../sources/source.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
@@ -25,13 +26,13 @@ export async function prepareArchives(
 ): Promise<SyncOutcome> {
   const undecided = outcome.packages.flatMap((change) => change.save).filter((draft) => draft.shasum === null)
   const shasums = new Map<string, string>()
-  const pace = new Pace(request.signal)
+  const pace = new Pacer(request.signal)
   for (const [done, { reference, kind }] of undecided.entries()) {
     await pace.step()
     const wanted = row.archives === 'all' || (row.archives === 'tags' && kind === 'tag')
     if (wanted) request.report({ done, total: undecided.length, step: 'building archives' })
     const sha1 = wanted
-      ? await archives.build(row.id, reference, source, request.signal)
+      ? await archives.build(row.id, reference, source, request.signal).catch(unlessUnfit)
       : await archives.known(row.id, reference)
     if (sha1 !== null) shasums.set(reference, sha1)
   }
@@ -43,4 +44,14 @@ export async function prepareArchives(
     ...outcome,
     packages: outcome.packages.map((change) => ({ ...change, save: change.save.map(decide) })),
   }
+}
+
+/**
+ * A commit that can never be packed does not keep the others from being published: null stands for its shasum, and a
+ * download says what is wrong. Throws every other failure, which may be over when the sync is tried again.
+ */
+function unlessUnfit(error: unknown): null {
+  if (isAppError(error, 'invalid')) return null
+  if (isAppError(error, 'upstream') && error.details.reason === 'too_large') return null
+  throw error
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { Pace } from '../archives/pace.ts'
 import {
   type OfferedRef,
   type PackageVersion,
@@ -9,6 +8,7 @@ import {
 } from '../composer/repository-versions.ts'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
+import { Pacer } from '../pacer.ts'
 import type { RefList, Source } from '../sources/source.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { RefIssue, RepositoryRow, RepositoryTable } from '../store/repositories.ts'
@@ -134,7 +134,7 @@ const UNSETTLED = 'unsettled'
 
 /** Thousands of refs take a second of computing, during which requests are answered. */
 async function paced(input: RepositoryInput, signal: AbortSignal): Promise<RepositoryVersions> {
-  const pace = new Pace(signal)
+  const pace = new Pacer(signal)
   const steps = versionSteps(input)
   for (;;) {
     const step = steps.next()

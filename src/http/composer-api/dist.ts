@@ -1,6 +1,6 @@
 import type { ArchiveFile } from '../../archives/archive-index.ts'
 import type { ArchiveStore } from '../../archives/archive-store.ts'
-import { type Caller, maySee, refusalOf } from '../../auth/scope.ts'
+import { type Caller, maySee, refusalOf, type ScopedVersion } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { normalizeVersion } from '../../composer/version-parser.ts'
 import { AppError } from '../../errors.ts'
@@ -44,17 +44,18 @@ export function parseDistRequest(url: URL): DistRequest {
  * reference, and every reference ever published for the package is found.
  * Throws AppError('forbidden') outside the caller's prefixes, existing or not; AppError('not_found'); AppError('upstream').
  */
-export async function findArchive(parts: DistParts, caller: Caller, request: DistRequest): Promise<ArchiveFile> {
-  if (!maySee(caller.scope, request.name)) {
-    throw new AppError('forbidden', `This token does not cover the package ${request.name}.`)
-  }
+export async function findArchive(
+  parts: DistParts,
+  caller: Caller,
+  request: DistRequest,
+): Promise<{ file: ArchiveFile; version: ScopedVersion }> {
+  refuseUncovered(caller, request.name, null)
   const published = await publishedFiles(parts, request)
-  const refusal = published && refusalOf(caller.scope, request.name, published)
-  if (refusal !== null) throw new AppError('forbidden', `This token does not cover this version. ${refusal}`)
   const row = published && (await parts.repositories.find(published.repositoryId))
   if (!row) throw noSuchArchive()
+  refuseUncovered(caller, request.name, published)
   const key = { repositoryId: row.id, reference: published.reference, path: '' }
-  return parts.archives.get(key, async (stopped) => {
+  const file = await parts.archives.get(key, async (stopped) => {
     const source = await parts.openSource(row)
     try {
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_READ_MS)])
@@ -63,6 +64,16 @@ export async function findArchive(parts: DistParts, caller: Caller, request: Dis
       await source.close()
     }
   })
+  return { file, version: published }
+}
+
+/**
+ * Throws AppError('forbidden') for a package, or a version of it, that the caller does not cover.
+ */
+export function refuseUncovered(caller: Caller, name: string, version: ScopedVersion | null): void {
+  if (!maySee(caller.scope, name)) throw new AppError('forbidden', `This token does not cover the package ${name}.`)
+  const refusal = version && refusalOf(caller.scope, name, version)
+  if (refusal !== null) throw new AppError('forbidden', `This token does not cover this version. ${refusal}`)
 }
 
 async function publishedFiles(parts: DistParts, request: DistRequest): Promise<PublishedReference | null> {

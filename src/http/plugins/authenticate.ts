@@ -14,12 +14,12 @@ export function authenticate(verifier: TokenVerifier, rule: AccessRule) {
   return (
     new Elysia({ name: 'authenticate', seed: rule })
       .onParse({ as: 'scoped' }, async ({ request }) => {
-        await admitted(verifier, rule, request)
+        await admit(verifier, rule, request)
         // Many clients name a content type and send nothing; null ends the parsing, undefined goes on with it.
         return isEmpty(request) ? null : undefined
       })
       // Elysia awaits only what is written as async: a promise returned by a plain function would be lost.
-      .derive({ as: 'scoped' }, async ({ request }) => ({ caller: await admitted(verifier, rule, request) }))
+      .derive({ as: 'scoped' }, async ({ request }) => ({ caller: await admit(verifier, rule, request) }))
   )
 }
 
@@ -27,7 +27,8 @@ function isEmpty(request: Request): boolean {
   return request.body === null || request.headers.get('content-length') === '0'
 }
 
-function admitted(verifier: TokenVerifier, rule: AccessRule, request: Request): Caller | Promise<Caller> {
+/** The caller of a request, who is let in by this rule. Throws what `authenticate` answers with. */
+export function admit(verifier: TokenVerifier, rule: AccessRule, request: Request): Caller | Promise<Caller> {
   const caller = verifier.verify(request.headers.get('authorization'), request.headers.get('user-agent'))
   return caller instanceof Promise ? caller.then((found) => allowed(found, rule)) : allowed(caller, rule)
 }

@@ -27,9 +27,22 @@ export const CODINGS = ['zstd', 'gzip'] as const
 /** A content coding; `identity` is none. */
 export type Coding = (typeof CODINGS)[number] | 'identity'
 
+/** Choices made before; clients send few forms of the header. Emptied when it grows past its bound. */
+const chosen = new Map<string, Coding>()
+const CHOICES = 200
+
 /** The coding to answer with, by `Accept-Encoding` (RFC 9110, 12.5.3). */
 export function chooseCoding(acceptEncoding: string | null): Coding {
   if (acceptEncoding === null || acceptEncoding.length > 500) return 'identity'
+  const known = chosen.get(acceptEncoding)
+  if (known !== undefined) return known
+  if (chosen.size >= CHOICES) chosen.clear()
+  const coding = weighCodings(acceptEncoding)
+  chosen.set(acceptEncoding, coding)
+  return coding
+}
+
+function weighCodings(acceptEncoding: string): Coding {
   const weights = new Map<string, number>()
   for (const item of acceptEncoding.toLowerCase().split(',')) {
     const [name = '', ...parameters] = item.split(';').map((part) => part.trim())

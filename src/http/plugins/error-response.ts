@@ -56,9 +56,16 @@ function headersOf(error: AppError | null): Record<string, string> {
  */
 export function translateError(code: unknown, error: unknown, request: Request, router: Elysia['router']): unknown {
   if (code === 'NOT_FOUND' && !isAppError(error)) return unknownRoute(request, router)
-  if (code === 'PARSE') return new AppError('invalid', 'The body is not valid JSON.', { cause: error })
+  if (code === 'PARSE') return unreadableBody(error)
   if (error instanceof ValidationError) return invalidFields(error)
   return error
+}
+
+/** Elysia wraps whatever is thrown while parsing; a refusal of the token is thrown there too and comes first. */
+function unreadableBody(error: unknown): AppError {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (isAppError(cause)) return cause
+  return new AppError('invalid', 'The body is not valid JSON.', { cause: error })
 }
 
 function unknownRoute(request: Request, router: Elysia['router']): AppError {

@@ -1,0 +1,91 @@
+import { type Caller, maySee, maySeeVendor } from '../../auth/scope.ts'
+import { packageNameProblem } from '../../composer/package-name.ts'
+import { AppError } from '../../errors.ts'
+import type { BaseUrlOf } from '../base-url.ts'
+import { archiveResponse } from './archive-response.ts'
+import { type DistParts, findArchive, parseDistRequest, refuseUncovered } from './dist.ts'
+import { emptyPackageDocument, type PackageDocuments } from './package-document.ts'
+import type { RecentArchives } from './recent-archives.ts'
+
+/** What answers about packages are made from. */
+export interface AnswerParts extends DistParts {
+  readonly documents: PackageDocuments
+  readonly recentArchives: RecentArchives
+  readonly baseUrlOf: BaseUrlOf
+}
+
+/** Which document of a package. */
+export interface DocumentRequest {
+  /** Lower-case full name. */
+  readonly name: string
+  readonly dev: boolean
+  readonly minified: boolean
+}
+
+/**
+ * Reads `{package}.json` and `{package}~dev.json`; a `$…` before `.json` is what a hash would be, and is ignored.
+ * The name may still be none.
+ */
+export function parseDocumentName(vendor: string, file: string): Omit<DocumentRequest, 'minified'> {
+  const stem = file.endsWith('.json') ? (file.slice(0, -'.json'.length).split('$')[0] ?? '') : ''
+  const dev = stem.endsWith('~dev')
+  const name = `${vendor}/${dev ? stem.slice(0, -'~dev'.length) : stem}`.toLowerCase()
+  return { name, dev }
+}
+
+/**
+ * An owned package that the caller may see; an empty entry for every other name of a claimed vendor, so that Composer
+ * never takes a stranger's package of that name from the next repository; AppError('not_found') for the rest.
+ */
+export function documentAnswer(
+  parts: AnswerParts,
+  caller: Caller,
+  request: Request,
+  { name, dev, minified }: DocumentRequest,
+): Response | Promise<Response> {
+  const entry = parts.catalog.get(name)
+  if (entry && maySee(caller.scope, name)) {
+    const document = parts.documents.get(entry, caller.scope, { dev, minified, baseUrl: parts.baseUrlOf(request) })
+    return document instanceof Promise ? document.then((made) => made.respond(request)) : document.respond(request)
+  }
+  // Only here: the name of an owned package was checked when it came in.
+  if (packageNameProblem(name) !== null) throw noSuchPackage()
+  const vendor = name.slice(0, name.indexOf('/'))
+  if (!parts.catalog.claimsVendor(vendor) || !maySeeVendor(caller.scope, vendor)) throw noSuchPackage()
+  return emptyPackageDocument(name, minified).respond(request)
+}
+
+/**
+ * The archive at the address of a request, whose path begins at `pathAt`.
+ * Throws what `findArchive` throws.
+ */
+export function archiveAnswer(
+  parts: AnswerParts,
+  caller: Caller,
+  request: Request,
+  pathAt: number,
+): Response | Promise<Response> {
+  const address = request.url.slice(pathAt)
+  const revision = parts.catalog.revision
+  const recent = parts.recentArchives.get(address, revision)
+  if (!recent) return foundArchive(parts, caller, request, { address, revision })
+  refuseUncovered(caller, recent.packageName, recent.version)
+  return archiveResponse(request, recent.file, recent.fileName)
+}
+
+async function foundArchive(
+  parts: AnswerParts,
+  caller: Caller,
+  request: Request,
+  { address, revision }: { address: string; revision: number },
+): Promise<Response> {
+  const wanted = parseDistRequest(new URL(request.url))
+  const { file, version } = await findArchive(parts, caller, wanted)
+  const fileName = `${wanted.name}-${wanted.version}.zip`
+  parts.recentArchives.keep(address, revision, { packageName: wanted.name, version, fileName, file })
+  return archiveResponse(request, file, fileName)
+}
+
+function noSuchPackage(): AppError {
+  return new AppError('not_found', 'There is no such package here, or this token does not cover it.')
+}
