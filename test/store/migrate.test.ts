@@ -5,6 +5,7 @@ import { getTableConfig, type SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { connect } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import * as schema from '../../src/store/schema.ts'
+import * as accessSchema from '../../src/store/schema-access.ts'
 import { failureOf, openStore, startChild, temporaryDirectory } from './support.ts'
 
 const directory = temporaryDirectory()
@@ -55,7 +56,9 @@ describe('migrations', () => {
   test('give the tables of the schema', async () => {
     const { db, url } = await openStore(`file:${directory.path}/schema.db`)
     await db.close()
-    const tables = (Object.values(schema) as SQLiteTable[]).map((table) => getTableConfig(table))
+    const tables = (Object.values({ ...schema, ...accessSchema }) as SQLiteTable[]).map((table) =>
+      getTableConfig(table),
+    )
     const stored = await rows(
       url,
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
@@ -90,7 +93,7 @@ describe('migrations', () => {
         'drizzle-kit',
         'generate',
         '--dialect=sqlite',
-        '--schema=src/store/schema.ts',
+        '--schema=src/store/schema*.ts',
         `--out=${relative(root, out)}`,
       ],
       { cwd: root, stdin: 'ignore', stderr: 'pipe' },
