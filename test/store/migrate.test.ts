@@ -61,7 +61,7 @@ describe('migrations', () => {
     )
     const stored = await rows(
       url,
-      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\' AND name <> 'sqlite_sequence'",
     )
     expect(stored.map((row) => String(row.name)).sort()).toEqual(tables.map((table) => table.name).sort())
     for (const table of tables) {
