@@ -1,6 +1,7 @@
-import { and, asc, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
+import { chunks } from './save-outcome.ts'
 import { manifests, packages, publishedReferences, repositories, versions } from './schema.ts'
 import { currentRevision } from './settings.ts'
 import type { VersionRow } from './sync-state.ts'
@@ -35,9 +36,19 @@ export interface PackageFilter {
   /** Part of the name or description. */
   readonly text?: string
   readonly type?: string
-  /** Starts of names; empty for all. */
+  /** Starts of names that are shown. With no `names` either, all packages are. */
   readonly prefixes: readonly string[]
+  /** Single names that are shown, beside those of `prefixes`. */
+  readonly names?: readonly string[]
+  /** Shows packages too that offer nothing at the moment. */
+  readonly withEmpty?: boolean
 }
+
+/** A version as far as it decides what is seen of its package. */
+export type VersionOutline = Pick<
+  VersionRow,
+  'packageId' | 'version' | 'versionNormalized' | 'stability' | 'alias' | 'releasedAt' | 'defaultBranch'
+>
 
 /** The packages owned here. */
 export class PackageTable {
@@ -116,16 +127,15 @@ export class PackageTable {
     return (await this.db.read.select().from(packages).where(eq(packages.id, id)).get()) ?? null
   }
 
-  /** A page of offered packages, oldest first. */
+  /** A page of packages, oldest first. A cursor that the filter's names do not cover is as good as an unknown one. */
   async list(page: Page, filter: PackageFilter): Promise<PageOf<PackageRow>> {
-    const conditions = conditionsOf(filter)
-    const after =
-      page.cursor === null
-        ? undefined
-        : gt(
-            sql`(${packages.createdAt}, ${packages.id})`,
-            sql`(SELECT created_at, id FROM packages WHERE id = ${page.cursor})`,
-          )
+    const covered = coveredNames(filter)
+    const conditions = and(conditionsOf(filter), covered)
+    const known = this.db.read
+      .select({ place: sql`${packages.createdAt}, ${packages.id}` })
+      .from(packages)
+      .where(and(eq(packages.id, page.cursor ?? ''), covered))
+    const after = page.cursor === null ? undefined : gt(sql`(${packages.createdAt}, ${packages.id})`, sql`(${known})`)
     const [rows, total] = await Promise.all([
       this.db.read
         .select()
@@ -137,25 +147,74 @@ export class PackageTable {
     ])
     return pageOf(rows, total?.total ?? 0, page)
   }
+
+  /** Offered versions of several packages, by package. */
+  async outlines(packageIds: readonly string[]): Promise<Map<string, VersionOutline[]>> {
+    const found: VersionOutline[] = []
+    for await (const some of chunks(packageIds, PACKAGES_PER_QUERY)) {
+      const { packageId, version, versionNormalized, stability, alias, releasedAt, defaultBranch } = versions
+      const rows = await this.db.read
+        .select({ packageId, version, versionNormalized, stability, alias, releasedAt, defaultBranch })
+        .from(versions)
+        .where(and(inArray(versions.packageId, [...some]), isNull(versions.hiddenAt)))
+      found.push(...rows)
+    }
+    return Map.groupBy(found, (row) => row.packageId)
+  }
+
+  /** A version by its pretty form, else by its normalised one, also one that is hidden; null when there is none. */
+  async version(packageId: string, version: string, versionNormalized: string | null): Promise<VersionRow | null> {
+    const row = await this.db.read
+      .select()
+      .from(versions)
+      .where(and(eq(versions.packageId, packageId), or(eq(versions.version, version), versionNormalized)))
+      .orderBy(desc(sql`${versions.version} = ${version}`))
+      .get()
+    return row ?? null
+  }
+
+  /** Versions of a package that were taken back, in the order they were. */
+  withdrawnVersions(packageId: string): Promise<VersionRow[]> {
+    return this.db.read
+      .select()
+      .from(versions)
+      .where(and(eq(versions.packageId, packageId), isNotNull(versions.withdrawnAt)))
+      .orderBy(asc(versions.withdrawnAt), asc(versions.versionNormalized))
+  }
 }
+
+/** Packages whose versions are read at once, between two rests of the event loop. */
+const PACKAGES_PER_QUERY = 25
 
 function or(left: SQL, versionNormalized: string | null): SQL {
   return versionNormalized === null ? left : sql`(${left} OR ${eq(versions.versionNormalized, versionNormalized)})`
 }
 
-function conditionsOf(filter: PackageFilter): SQL | undefined {
-  const { repositoryId, text, type, prefixes } = filter
+function conditionsOf({ repositoryId, text, type, withEmpty }: PackageFilter): SQL | undefined {
   const pattern = `%${text?.replace(/[\\%_]/g, '\\$&')}%`
-  const starts = prefixes.map((prefix) => sql`substr(${packages.name}, 1, ${prefix.length}) = ${prefix}`)
   return and(
-    eq(packages.offered, true),
+    isNotNull(packages.repositoryId),
+    withEmpty ? undefined : eq(packages.offered, true),
     repositoryId === undefined ? undefined : eq(packages.repositoryId, repositoryId),
     type === undefined ? undefined : eq(packages.type, type),
     text === undefined
       ? undefined
       : sql`(${packages.name} LIKE ${pattern} ESCAPE '\\' OR ${packages.description} LIKE ${pattern} ESCAPE '\\')`,
-    starts.length === 0 ? undefined : sql`(${sql.join(starts, sql` OR `)})`,
   )
+}
+
+/**
+ * The names a filter covers, found through the index of names. As lists in JSON, because SQLite allows no thousand
+ * alternatives in one expression; `~` sorts behind every character of a package name.
+ */
+function coveredNames({ prefixes, names = [] }: PackageFilter): SQL | undefined {
+  if (prefixes.length === 0 && names.length === 0) return undefined
+  return sql`${packages.name} IN (
+    SELECT value FROM json_each(${JSON.stringify(names)})
+    UNION ALL
+    SELECT p.name FROM json_each(${JSON.stringify(prefixes)}) AS prefix
+    CROSS JOIN packages AS p ON p.name >= prefix.value AND p.name < prefix.value || '~'
+  )`
 }
 
 /** The columns of a published version that both tables have. */

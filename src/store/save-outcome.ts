@@ -118,8 +118,9 @@ async function savePackage(tx: Queries, repositoryId: string, change: PackageCha
       .onConflictDoUpdate({
         target: [versions.packageId, versions.versionNormalized],
         set: OVERWRITTEN,
-        // The last guard of the promise that a published version never changes.
-        setWhere: sql`${versions.kind} <> 'tag' OR ${versions.reference} = excluded.reference`,
+        // The last guard of the promises that a published version never changes and a withdrawn one never comes back.
+        setWhere: sql`(${versions.kind} <> 'tag' OR ${versions.reference} = excluded.reference)
+          AND ${versions.withdrawnAt} IS NULL`,
       })
     const published = some.map(({ reference, version, versionNormalized, alias, releasedAt }) => ({
       packageId,
@@ -186,9 +187,9 @@ const READ_ANEW = {
 }
 
 /** Slices for one statement each, with a turn of the event loop between them. */
-export async function* chunks<Row>(rows: readonly Row[]): AsyncGenerator<readonly Row[]> {
-  for (let start = 0; start < rows.length; start += CHUNK) {
+export async function* chunks<Row>(rows: readonly Row[], size = CHUNK): AsyncGenerator<readonly Row[]> {
+  for (let start = 0; start < rows.length; start += size) {
     if (start > 0) await setImmediate()
-    yield rows.slice(start, start + CHUNK)
+    yield rows.slice(start, start + size)
   }
 }

@@ -1,12 +1,14 @@
 import { ArchiveTable } from './archives.ts'
 import { AuditTable } from './audit.ts'
 import type { Database } from './database.ts'
+import { DownloadTable } from './downloads.ts'
 import { JobTable } from './jobs.ts'
 import { PackageTable } from './packages.ts'
 import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
+import { WithdrawalTable } from './withdrawals.ts'
 
 /** Every table of a database, by what it holds. */
 export type Tables = ReturnType<typeof openTables>
@@ -22,5 +24,7 @@ export function openTables(db: Database) {
     syncState: new SyncStateTable(db),
     archives: new ArchiveTable(db),
     audit: new AuditTable(db),
+    downloads: new DownloadTable(db),
+    withdrawals: new WithdrawalTable(db),
   }
 }
