@@ -1,16 +1,11 @@
 import type { ArchiveFile } from '../../archives/archive-index.ts'
-import type { ArchiveStore } from '../../archives/archive-store.ts'
 import { type Caller, maySee, refusalOf, type ScopedVersion } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { normalizeVersion } from '../../composer/version-parser.ts'
 import { AppError } from '../../errors.ts'
-import type { Source } from '../../sources/source.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageTable, PublishedReference } from '../../store/packages.ts'
-import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
-
-/** Longest reading of one commit, in milliseconds: a source that drips must not hold a place in the queue for ever. */
-const LONGEST_READ_MS = 10 * 60_000
+import { type PublishedArchiveParts, publishedArchive } from '../published-archive.ts'
 
 /** Which archive is asked for, as the path and query say. */
 export interface DistRequest {
@@ -20,12 +15,9 @@ export interface DistRequest {
 }
 
 /** What finding an archive takes. */
-export interface DistParts {
+export interface DistParts extends PublishedArchiveParts {
   readonly catalog: PackageCatalog
   readonly packages: PackageTable
-  readonly repositories: RepositoryTable
-  readonly archives: ArchiveStore
-  readonly openSource: (row: RepositoryRow) => Promise<Source>
 }
 
 /** Reads `/dist/{vendor}/{package}/{version}.zip[?reference=…]`. Throws AppError('not_found') for any other form. */
@@ -51,19 +43,10 @@ export async function findArchive(
 ): Promise<{ file: ArchiveFile; version: ScopedVersion }> {
   refuseUncovered(caller, request.name, null)
   const published = await publishedFiles(parts, request)
-  const row = published && (await parts.repositories.find(published.repositoryId))
-  if (!row) throw noSuchArchive()
+  if (!published) throw noSuchArchive()
   refuseUncovered(caller, request.name, published)
-  const key = { repositoryId: row.id, reference: published.reference, path: '' }
-  const file = await parts.archives.get(key, async (stopped) => {
-    const source = await parts.openSource(row)
-    try {
-      const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_READ_MS)])
-      return await source.snapshot(published.reference, signal)
-    } finally {
-      await source.close()
-    }
-  })
+  const file = await publishedArchive(parts, published)
+  if (!file) throw noSuchArchive()
   return { file, version: published }
 }
 

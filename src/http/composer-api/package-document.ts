@@ -7,6 +7,7 @@ import type { Stability } from '../../composer/version-parser.ts'
 import type { CatalogEntry } from '../../store/catalog.ts'
 import type { PackageContent, PackageTable } from '../../store/packages.ts'
 import type { VersionRow } from '../../store/sync-state.ts'
+import { distOf } from '../dist-link.ts'
 import { DocumentCache } from './document-cache.ts'
 import { RenderedDocument } from './rendered-document.ts'
 import { viewDate } from './view-date.ts'
@@ -96,12 +97,4 @@ function versionEntry(
   fields.set('time', JSON.stringify(row.time))
   if (row.defaultBranch) fields.set('default-branch', 'true')
   return fields
-}
-
-function distOf(name: string, row: VersionRow, baseUrl: string) {
-  const version = row.version.split('/').map(encodeURIComponent).join('/')
-  const moving = row.kind === 'branch' ? `?reference=${row.reference}` : ''
-  const url = `${baseUrl}/dist/${name}/${version}.zip${moving}`
-  const shasum = row.shasum === '' ? {} : { shasum: row.shasum }
-  return { type: 'zip', url, reference: row.reference, ...shasum }
 }

@@ -1,0 +1,36 @@
+import type { ArchiveFile } from '../archives/archive-index.ts'
+import type { ArchiveStore } from '../archives/archive-store.ts'
+import type { Source } from '../sources/source.ts'
+import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
+
+/** Longest reading of one commit, in milliseconds: a source that drips must not hold a place in the queue for ever. */
+const LONGEST_READ_MS = 10 * 60_000
+
+/** What finding the archive of a reference takes. */
+export interface PublishedArchiveParts {
+  readonly repositories: RepositoryTable
+  readonly archives: ArchiveStore
+  readonly openSource: (row: RepositoryRow) => Promise<Source>
+}
+
+/**
+ * The archive of a published reference, built from its commit when it is not on disk; null when the repository it came
+ * from is gone. Throws AppError('upstream') and what the archive store throws.
+ */
+export async function publishedArchive(
+  parts: PublishedArchiveParts,
+  published: { readonly repositoryId: string; readonly reference: string },
+): Promise<ArchiveFile | null> {
+  const row = await parts.repositories.find(published.repositoryId)
+  if (!row) return null
+  const key = { repositoryId: row.id, reference: published.reference, path: '' }
+  return parts.archives.get(key, async (stopped) => {
+    const source = await parts.openSource(row)
+    try {
+      const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_READ_MS)])
+      return await source.snapshot(published.reference, signal)
+    } finally {
+      await source.close()
+    }
+  })
+}
