@@ -2,13 +2,17 @@ import { mkdirSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
 import type { ArchiveEvent } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
+import { Admission } from './auth/admission.ts'
 import { encryptionKey } from './auth/encryption-key.ts'
+import { FailedLogins } from './auth/failed-logins.ts'
 import { createFirstToken } from './auth/first-token.ts'
+import { RateLimits } from './auth/rate-limits.ts'
 import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { AppError, messageOf } from './errors.ts'
 import { baseUrlFinder } from './http/base-url.ts'
+import { clientAddressFinder } from './http/client-address.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
 import { RootDocuments } from './http/composer-api/root-document.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
@@ -59,6 +63,7 @@ export interface App {
 const DEFAULT_GRACE_MS = 30_000
 const SYNC_GRACE_MS = 10_000
 const UPKEEP_MS = 30_000
+const COUNT_MS = 2_000
 const FOLLOW_MS = 1_000
 
 /** Builds every part once, in order. Throws AppError when the environment does not allow it to run. */
@@ -96,25 +101,22 @@ async function assemble(base: Foundation): Promise<App> {
   const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
   const catalog = new PackageCatalog(tables.packages)
   await catalog.refresh()
-  const verifier = new TokenVerifier(tables.tokens, now)
+  const facts = new RequestFacts()
+  const { limits, admission } = createAdmission(base, tables, facts)
+  const verifier = new TokenVerifier(tables.tokens, now, admission)
   const localToken = makeToken()
   verifier.trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
-  const archives = await ArchiveStore.open({
-    directory: config.archiveDir,
-    maxBytes: config.archiveMaxBytes,
-    index: tables.archives,
-    onEvent: (event) => logArchiveEvent(logger, event),
-  })
-  const parts = { ...base, tables, secretBox, catalog, verifier, archives }
+  const archives = await openArchives(base, tables)
+  const parts = { ...base, tables, secretBox, catalog, verifier, limits, archives }
   const openSource = opener(parts)
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
-  const facts = new RequestFacts()
   const handler = createHandler({
     ...tables,
     audit: new AuditTrail(tables.audit, facts, now),
     facts,
+    admission,
     archives,
     verifier,
     catalog,
@@ -132,11 +134,28 @@ async function assemble(base: Foundation): Promise<App> {
   return runnable({ ...parts, queue, scheduler, facts, handler, localToken })
 }
 
+function openArchives({ config, logger }: Foundation, tables: Tables): Promise<ArchiveStore> {
+  return ArchiveStore.open({
+    directory: config.archiveDir,
+    maxBytes: config.archiveMaxBytes,
+    index: tables.archives,
+    onEvent: (event) => logArchiveEvent(logger, event),
+  })
+}
+
+function createAdmission({ config, now }: Foundation, tables: Tables, facts: RequestFacts) {
+  const defaults = { readonly: config.rateLimitReadonly, write: config.rateLimitWrite }
+  const limits = new RateLimits(tables.rateWindows, defaults, now)
+  const addressOf = clientAddressFinder({ trustProxy: config.trustProxy, peerOf: facts.peerOf })
+  return { limits, admission: new Admission({ limits, failures: new FailedLogins(now), addressOf }) }
+}
+
 interface Parts extends Foundation {
   readonly tables: Tables
   readonly secretBox: SecretBox
   readonly catalog: PackageCatalog
   readonly verifier: TokenVerifier
+  readonly limits: RateLimits
   readonly archives: ArchiveStore
 }
 
@@ -206,6 +225,7 @@ function runnable(parts: Running): App {
       queue.start()
       scheduler.start()
       timers.push(setInterval(() => quietly(logger, parts.verifier.flushUses()), UPKEEP_MS))
+      timers.push(setInterval(() => quietly(logger, parts.limits.flush()), COUNT_MS))
       // Another instance on the same server may change packages; on a local file nobody else can.
       if (!lock) timers.push(setInterval(() => quietly(logger, parts.catalog.refresh()), FOLLOW_MS))
       return main
@@ -217,7 +237,8 @@ function runnable(parts: Running): App {
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
       ])
       await parts.archives.stop()
-      await parts.verifier.flushUses()
+      await quietly(logger, parts.verifier.flushUses())
+      await quietly(logger, parts.limits.flush())
       await db.close()
       lock?.release()
     },
@@ -262,6 +283,6 @@ function logArchiveEvent(logger: Logger, event: ArchiveEvent): void {
   else logger.error(`archive store: ${type}`, flat)
 }
 
-function quietly(logger: Logger, work: Promise<unknown>): void {
-  work.catch((error: unknown) => logger.warn('upkeep failed', { error: messageOf(error) }))
+function quietly(logger: Logger, work: Promise<unknown>): Promise<unknown> {
+  return work.catch((error: unknown) => logger.warn('upkeep failed', { error: messageOf(error) }))
 }

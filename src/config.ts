@@ -21,6 +21,9 @@ export interface Config {
   readonly adminToken: string | null
   readonly syncInterval: number
   readonly syncConcurrency: number
+  /** Requests per hour and token; 0 for no limit. */
+  readonly rateLimitReadonly: number
+  readonly rateLimitWrite: number
   readonly allowedNetworks: NetworkList
   readonly localRepositoryRoots: readonly string[]
   readonly logLevel: (typeof LOG_LEVELS)[number]
@@ -105,6 +108,14 @@ const DEFINITIONS: readonly Definition[] = [
     integer(900, 10, 31_536_000),
   ),
   define('syncConcurrency', 'SYNC_CONCURRENCY', '8', 'repositories synchronised at once', integer(8, 1, 64)),
+  define(
+    'rateLimitReadonly',
+    'RATE_LIMIT_READONLY',
+    '1000',
+    'requests per hour of a readonly token, unless it has a limit of its own; 0 = unlimited',
+    integer(1_000, 0, 1_000_000_000),
+  ),
+  define('rateLimitWrite', 'RATE_LIMIT_WRITE', '500', 'the same of a write token', integer(500, 0, 1_000_000_000)),
   define(
     'allowedNetworks',
     'ALLOWED_NETWORKS',

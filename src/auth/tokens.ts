@@ -2,6 +2,7 @@ import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import { withoutControls } from '../observability/logger.ts'
 import type { TokenRow, TokenTable, TokenUse } from '../store/tokens.ts'
+import type { Admission } from './admission.ts'
 import { type Caller, EVERYTHING } from './scope.ts'
 import { scopeOf } from './token-scope.ts'
 
@@ -39,12 +40,27 @@ export class TokenVerifier {
   constructor(
     private readonly table: TokenTable,
     private readonly now: Now,
+    private readonly admission: Admission,
   ) {}
 
   /** Accepts a token that is not in the database; it may do everything. `actor` is what the audit calls it. */
   trust(token: string, actor: 'environment' | 'local'): void {
     const caller: Caller = { tokenId: null, actor, permissions: 'write', rateLimit: 0, scope: EVERYTHING }
     this.fixed.push({ digest: createHash('sha256').update(token).digest(), caller })
+  }
+
+  /**
+   * The caller behind a request, which is counted; failures are limited by client address.
+   * Throws what `verify` throws, and AppError('rate_limited').
+   */
+  admit(request: Request): Caller | Promise<Caller> {
+    const { headers } = request
+    try {
+      const caller = this.verify(headers.get('authorization'), headers.get('user-agent'))
+      return caller instanceof Promise ? this.admitLater(request, caller) : this.admission.accept(request, caller)
+    } catch (error) {
+      throw this.admission.refuse(request, error)
+    }
   }
 
   /**
@@ -71,7 +87,21 @@ export class TokenVerifier {
   async flushUses(): Promise<void> {
     const uses = new Map(this.uses)
     this.uses.clear()
-    await this.table.noteUses(uses)
+    try {
+      await this.table.noteUses(uses)
+    } catch (error) {
+      // Kept for the next time, unless the token was used again since.
+      for (const [id, use] of uses) if (!this.uses.has(id)) this.uses.set(id, use)
+      throw error
+    }
+  }
+
+  private async admitLater(request: Request, caller: Promise<Caller>): Promise<Caller> {
+    try {
+      return await this.admission.accept(request, await caller)
+    } catch (error) {
+      throw this.admission.refuse(request, error)
+    }
   }
 
   private async lookUp(hash: string, client: string | null): Promise<Caller> {

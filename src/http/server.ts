@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import type { Admission } from '../auth/admission.ts'
 import type { Logger } from '../observability/logger.ts'
 import { checkHost } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
@@ -7,6 +8,7 @@ import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
 import { errorResponse, translateError } from './plugins/error-response.ts'
+import { showLimit } from './plugins/rate-limit.ts'
 import type { RequestFacts } from './request-facts.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 
@@ -17,6 +19,7 @@ export interface ServerParts
     TokenRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
+  readonly admission: Admission
   readonly logger: Logger
 }
 
@@ -31,7 +34,7 @@ export interface Route {
 
 /** The table of contents: errors first, then the features. `routes` lists all there are. */
 export function createHandler(parts: ServerParts): Handler & { readonly routes: readonly Route[] } {
-  const { logger, facts } = parts
+  const { logger, facts, admission } = parts
   const failed = (error: unknown, request: Request, id: string): Response => {
     const response = errorResponse(error, { path: pathOf(request), id })
     logFailure(logger, request, id, response.status, error)
@@ -66,6 +69,8 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     } catch (error) {
       response = failed(error, request, id)
     }
+    const window = admission.windowOf(request)
+    if (window) showLimit(response, window)
     response.headers.set('X-Request-Id', id)
     response.headers.set('X-Content-Type-Options', 'nosniff')
     if (logger.enabled('debug')) {

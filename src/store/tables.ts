@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import { DownloadTable } from './downloads.ts'
 import { JobTable } from './jobs.ts'
 import { PackageTable } from './packages.ts'
+import { RateWindowTable } from './rate-windows.ts'
 import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
@@ -18,6 +19,7 @@ export function openTables(db: Database) {
   return {
     settings: new SettingTable(db),
     tokens: new TokenTable(db),
+    rateWindows: new RateWindowTable(db),
     repositories: new RepositoryTable(db),
     jobs: new JobTable(db),
     packages: new PackageTable(db),

@@ -128,14 +128,18 @@ export class TokenTable {
     return rows.some((row) => row.expiresAt === null || row.expiresAt > now)
   }
 
-  /** Notes when tokens were last used and by what, many in one transaction. */
+  /** Notes when tokens were last used and by what, in one statement. A later use, by another instance, is kept. */
   async noteUses(uses: ReadonlyMap<string, TokenUse>): Promise<void> {
     if (uses.size === 0) return
-    await this.db.write(async (tx) => {
-      for (const [id, { at, client }] of uses) {
-        await tx.update(tokens).set({ lastUsedAt: at, lastClient: client }).where(eq(tokens.id, id))
-      }
-    })
+    const rows = JSON.stringify([...uses].map(([id, use]) => ({ id, ...use })))
+    await this.db.write((tx) =>
+      tx.run(sql`
+        UPDATE tokens SET
+          last_used_at = json_extract(use.value, '$.at'), last_client = json_extract(use.value, '$.client')
+        FROM json_each(${rows}) AS use
+        WHERE tokens.id = json_extract(use.value, '$.id')
+          AND coalesce(tokens.last_used_at, 0) <= json_extract(use.value, '$.at')`),
+    )
   }
 }
 

@@ -29,7 +29,7 @@ function isEmpty(request: Request): boolean {
 
 /** The caller of a request, who is let in by this rule. Throws what `authenticate` answers with. */
 export function admit(verifier: TokenVerifier, rule: AccessRule, request: Request): Caller | Promise<Caller> {
-  const caller = verifier.verify(request.headers.get('authorization'), request.headers.get('user-agent'))
+  const caller = verifier.admit(request)
   return caller instanceof Promise ? caller.then((found) => allowed(found, rule)) : allowed(caller, rule)
 }
 
