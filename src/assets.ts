@@ -4,7 +4,7 @@ import { AppError } from './errors.ts'
 
 /**
  * Directory of a folder shipped with the program: inside the executable when compiled, else beside `src`.
- * `name` is a top-level folder such as `drizzle`. Throws AppError('unavailable') when the build left it out.
+ * `name` is the folder's path from the top of the project, such as `drizzle`. Throws AppError('unavailable') when the build left it out.
  */
 export function assetDirectory(name: string): string {
   const inExecutable = join(import.meta.dir, name)

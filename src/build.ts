@@ -32,7 +32,7 @@ async function build(target: string, outfile: string): Promise<void> {
     compile: {
       target: target as Bun.Build.CompileTarget,
       outfile,
-      assets: ['drizzle'],
+      assets: ['drizzle', 'src/http/system/api-page'],
       autoloadDotenv: false,
       autoloadBunfig: false,
     },

@@ -8,7 +8,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   build: [],
   commands: ['app', 'config', 'errors', 'observability'],
   app: ['archives', 'auth', 'config', 'errors', 'http', 'observability', 'sources', 'store', 'sync'],
-  http: ['archives', 'auth', 'composer', 'errors', 'networks', 'observability', 'sources', 'store', 'sync'],
+  http: ['archives', 'assets', 'auth', 'composer', 'errors', 'networks', 'observability', 'sources', 'store', 'sync'],
   sync: ['auth', 'composer', 'errors', 'observability', 'pacer', 'sources', 'store'],
   auth: ['composer', 'errors', 'observability', 'store'],
   sources: ['errors', 'git', 'networks'],

@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { Admission } from '../auth/admission.ts'
 import type { Logger } from '../observability/logger.ts'
 import { checkHost } from './base-url.ts'
@@ -7,6 +8,7 @@ import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
+import { describeRoutes } from './openapi/document.ts'
 import { errorResponse, translateError } from './plugins/error-response.ts'
 import { showLimit } from './plugins/rate-limit.ts'
 import type { RequestFacts } from './request-facts.ts'
@@ -49,7 +51,7 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     .use(composerRoutes(composer))
     .use(repositoryRoutes(parts))
     .use(tokenRoutes(parts))
-    .use(systemRoutes(parts))
+    .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
   const direct = composerDirect(composer)
   const answer = (request: Request, id: string): Response | Promise<Response> => {
     checkHost(request)

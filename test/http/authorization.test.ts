@@ -32,6 +32,7 @@ interface Case {
 
 let app: TestApp
 let repositoryId: string
+let packageId: string
 let tokens: Record<Exclude<Caller, 'nobody'>, string>
 
 /** Prefix of the restricted tokens; the package asked for lies outside of it, and so does its vendor. */
@@ -39,6 +40,8 @@ const OWN = 'own/'
 
 function cases(): Record<string, Case> {
   const managed: Statuses = [401, 403, 403, 403, 200]
+  const covered: Statuses = [401, 200, 404, 404, 200]
+  const missing: Statuses = [401, 403, 403, 403, 404]
   return {
     'GET /packages.json': { path: '/packages.json', statuses: [401, 200, 200, 200, 200] },
     'GET /p2/:vendor/:file': { path: '/p2/acme/lib.json', statuses: [401, 200, 404, 404, 200] },
@@ -78,15 +81,26 @@ function cases(): Record<string, Case> {
     'DELETE /api/tokens/:id': { path: '/api/tokens/tok_none', statuses: [401, 403, 403, 404, 404] },
     'GET /api/packages': { path: '/api/packages', statuses: [401, 200, 200, 200, 200] },
     'GET /api/packages/:id': { path: '/api/packages/pkg_none', statuses: [401, 404, 404, 404, 404] },
+    'GET /api/packages/:id/downloads': { path: `/api/packages/${packageId}/downloads`, statuses: covered },
+    'GET /api/packages/:id/versions/*': { path: `/api/packages/${packageId}/versions/1.0.0/readme`, statuses: covered },
+    'DELETE /api/packages/:id/versions/*': { path: '/api/packages/pkg_none/versions/1.0.0', statuses: missing },
+    'POST /api/packages/:id/versions/*': { path: '/api/packages/pkg_none/versions/1.0.0/restore', statuses: missing },
+    'POST /downloads': { path: '/downloads', json: { downloads: [] }, statuses: [200, 200, 200, 200, 200] },
     'GET /health': { path: '/health', statuses: [200, 200, 200, 200, 200] },
     'GET /ready': { path: '/ready', statuses: [200, 200, 200, 200, 200] },
+    'GET /swagger': { path: '/swagger', statuses: [200, 200, 200, 200, 200] },
+    'GET /swagger/json': { path: '/swagger/json', statuses: [200, 200, 200, 200, 200] },
+    'GET /swagger/page.css': { path: '/swagger/page.css', statuses: [200, 200, 200, 200, 200] },
+    'GET /swagger/page.js': { path: '/swagger/page.js', statuses: [200, 200, 200, 200, 200] },
   }
 }
 
 beforeAll(async () => {
   app = await TestApp.start()
-  createGitRepository(app.path('lib.git'), { commits: [library('acme/lib', 'one', { tags: ['1.0.0'] })] })
+  const readme = { ...library('acme/lib', 'one').files, 'README.md': '# Lib' }
+  createGitRepository(app.path('lib.git'), { commits: [{ files: readme, tags: ['1.0.0'] }] })
   repositoryId = (await app.addRepository(app.path('lib.git'))).id
+  packageId = ((await (await app.ask('/api/packages')).json()) as { id: string }[])[0]?.id ?? ''
   const expired = await app.token({ expires_at: app.clock.now + 60 })
   const revoked = await app.token({ permissions: 'write' })
   tokens = {

@@ -4,6 +4,7 @@ import type { TokenVerifier } from '../../auth/tokens.ts'
 import { pathStart } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import { type AnswerParts, archiveAnswer, documentAnswer, parseDocumentName } from './answers.ts'
+import { COMPOSER_OPERATIONS } from './operations.ts'
 import type { RootDocuments } from './root-document.ts'
 
 /** What the routes that `composer` calls work with. */
@@ -19,13 +20,19 @@ export function composerRoutes(parts: ComposerRoutesParts) {
     archiveAnswer(parts, caller, request, pathStart(request.url))
   return new Elysia({ name: 'composer-api' })
     .use(authenticate(verifier, 'any token'))
-    .get('/packages.json', async ({ request, caller }) =>
-      (await roots.get(caller.scope, baseUrlOf(request))).respond(request),
+    .get(
+      '/packages.json',
+      async ({ request, caller }) => (await roots.get(caller.scope, baseUrlOf(request))).respond(request),
+      { detail: COMPOSER_OPERATIONS.root },
     )
-    .get('/p2/:vendor/:file', ({ request, params, caller, query }) => {
-      const wanted = parseDocumentName(params.vendor, params.file)
-      return documentAnswer(parts, caller, request, { ...wanted, minified: query.minified === '1' })
-    })
-    .get('/dist/*', archive)
-    .head('/dist/*', archive)
+    .get(
+      '/p2/:vendor/:file',
+      ({ request, params, caller, query }) => {
+        const wanted = parseDocumentName(params.vendor, params.file)
+        return documentAnswer(parts, caller, request, { ...wanted, minified: query.minified === '1' })
+      },
+      { detail: COMPOSER_OPERATIONS.document },
+    )
+    .get('/dist/*', archive, { detail: COMPOSER_OPERATIONS.archive })
+    .head('/dist/*', archive, { detail: COMPOSER_OPERATIONS.archiveHead })
 }

@@ -11,7 +11,9 @@ import type { JobTable } from '../../store/jobs.ts'
 import { credentialsPlace, type RepositoryRow, type RepositoryTable } from '../../store/repositories.ts'
 import { PRIORITY, type SyncQueue } from '../../sync/queue.ts'
 import type { BaseUrlOf } from '../base-url.ts'
+import { integer } from '../openapi/fields.ts'
 import { authenticate } from '../plugins/authenticate.ts'
+import { REPOSITORY_OPERATIONS } from './repository-operations.ts'
 import { listResponse, pageOf } from './request-body.ts'
 import { shownJob, shownRepositories } from './shown-repository.ts'
 
@@ -51,7 +53,7 @@ const NewRepository = t.Object(
       }),
     ),
     sync_interval: t.Optional(
-      t.Union([t.Integer({ minimum: 10, maximum: 31_536_000 }), t.Null()], {
+      t.Union([integer({ minimum: 10, maximum: 31_536_000 }), t.Null()], {
         description: 'seconds, at least 10, or null for the default',
       }),
     ),
@@ -70,20 +72,33 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
   const { repositories, queue } = parts
   return new Elysia({ prefix: '/api/repositories' })
     .use(authenticate(parts.verifier, 'unrestricted token'))
-    .get('/', async ({ request, query }) => {
-      const page = await repositories.list(pageOf(query))
-      const body = await shownRepositories(parts, page.rows)
-      return listResponse(request, parts.baseUrlOf(request), { ...page, body })
+    .get(
+      '/',
+      async ({ request, query }) => {
+        const page = await repositories.list(pageOf(query))
+        const body = await shownRepositories(parts, page.rows)
+        return listResponse(request, parts.baseUrlOf(request), { ...page, body })
+      },
+      { detail: REPOSITORY_OPERATIONS.list },
+    )
+    .post('/', async ({ body, status }) => status(201, await createRepository(parts, body)), {
+      body: NewRepository,
+      detail: REPOSITORY_OPERATIONS.create,
     })
-    .post('/', async ({ body, status }) => status(201, await createRepository(parts, body)), { body: NewRepository })
-    .get('/:id', async ({ params }) => shown(parts, await found(repositories, params.id)))
-    .delete('/:id', async ({ params }) => {
-      const freed = await repositories.delete(params.id, parts.now())
-      if (freed === null) throw unknown(params.id)
-      await parts.catalog.refresh()
-      await parts.archives.remove(freed)
-      return { message: 'Repository deleted' }
+    .get('/:id', async ({ params }) => shown(parts, await found(repositories, params.id)), {
+      detail: REPOSITORY_OPERATIONS.show,
     })
+    .delete(
+      '/:id',
+      async ({ params }) => {
+        const freed = await repositories.delete(params.id, parts.now())
+        if (freed === null) throw unknown(params.id)
+        await parts.catalog.refresh()
+        await parts.archives.remove(freed)
+        return { message: 'Repository deleted' }
+      },
+      { detail: REPOSITORY_OPERATIONS.remove },
+    )
     .post(
       '/:id/sync',
       async ({ params, query, status }) => {
@@ -91,7 +106,7 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
         const acceptRemovals = query.accept_removals === 'true'
         return status(202, shownJob(await queue.request(id, PRIORITY.requested, { acceptRemovals })))
       },
-      { query: SyncQuery },
+      { query: SyncQuery, detail: REPOSITORY_OPERATIONS.sync },
     )
 }
 

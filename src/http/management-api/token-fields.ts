@@ -3,6 +3,7 @@ import { scopeOf } from '../../auth/token-scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { isAppError } from '../../errors.ts'
 import type { TokenRow } from '../../store/tokens.ts'
+import { integer } from '../openapi/fields.ts'
 import { wrongField } from './request-body.ts'
 
 const PREFIX = '^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}/[a-zA-Z0-9_.-]{0,150}$'
@@ -10,7 +11,7 @@ const PREFIX = '^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}/[a-zA-Z0-9_.-]{0,150}$'
 const FIELDS = {
   description: t.Optional(t.String({ maxLength: 500, description: 'text of at most 500 characters' })),
   expires_at: t.Optional(
-    t.Union([t.Integer({ minimum: 1, maximum: 253_402_300_799 }), t.Null()], {
+    t.Union([integer({ minimum: 1, maximum: 253_402_300_799 }), t.Null()], {
       description: 'Unix seconds in the future, or null for never',
     }),
   ),
@@ -37,12 +38,12 @@ const FIELDS = {
     ),
   ),
   updates_until: t.Optional(
-    t.Union([t.Integer({ minimum: 0, maximum: 253_402_300_799 }), t.Null()], {
+    t.Union([integer({ minimum: 0, maximum: 253_402_300_799 }), t.Null()], {
       description: 'Unix seconds: versions released later are not served; null for no end',
     }),
   ),
   rate_limit_max: t.Optional(
-    t.Union([t.Integer({ minimum: 0, maximum: 1_000_000_000 }), t.Null()], {
+    t.Union([integer({ minimum: 0, maximum: 1_000_000_000 }), t.Null()], {
       description: 'requests per hour, 0 for no limit, null for the default',
     }),
   ),

@@ -6,11 +6,13 @@ import { AppError } from '../../errors.ts'
 import { newId } from '../../store/ids.ts'
 import type { TokenRow, TokenTable } from '../../store/tokens.ts'
 import type { BaseUrlOf } from '../base-url.ts'
+import { integer } from '../openapi/fields.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { type ExplainParts, explainPackage } from './explain-token.ts'
 import { listResponse, pageOf, wrongField } from './request-body.ts'
 import { NewToken, shownToken, TokenPatch, tokenSettings } from './token-fields.ts'
+import { TOKEN_OPERATIONS } from './token-operations.ts'
 
 /** What the routes of tokens work with. `now` gives Unix seconds. */
 export interface TokenRoutesParts extends ExplainParts {
@@ -27,7 +29,7 @@ const LONGEST_GRACE = 30 * 86_400
 const Rotation = t.Object(
   {
     grace: t.Optional(
-      t.Integer({
+      integer({
         minimum: 0,
         maximum: LONGEST_GRACE,
         description: `seconds the old value keeps working, from 0 to ${LONGEST_GRACE}`,
@@ -42,36 +44,51 @@ export function tokenRoutes(parts: TokenRoutesParts) {
   const { tokens, verifier, audit } = parts
   return new Elysia({ prefix: '/api/tokens' })
     .use(authenticate(verifier, 'write token'))
-    .get('/', ({ request, query, caller }) => listTokens(parts, request, query, caller))
+    .get('/', ({ request, query, caller }) => listTokens(parts, request, query, caller), {
+      detail: TOKEN_OPERATIONS.list,
+    })
     .post(
       '/',
       async ({ body, request, caller, status }) => status(201, await createToken(parts, request, caller, body)),
       {
         body: NewToken,
+        detail: TOKEN_OPERATIONS.create,
       },
     )
-    .get('/:id', async ({ params, caller }) => shownToken(await findToken(tokens, caller, params.id)))
+    .get('/:id', async ({ params, caller }) => shownToken(await findToken(tokens, caller, params.id)), {
+      detail: TOKEN_OPERATIONS.show,
+    })
     .patch('/:id', ({ params, body, request, caller }) => changeToken(parts, request, caller, params.id, body), {
       body: TokenPatch,
+      detail: TOKEN_OPERATIONS.change,
     })
-    .delete('/:id', async ({ params, request, caller }) => {
-      const row = await findToken(tokens, caller, params.id)
-      await tokens.delete(row.id)
-      verifier.forget()
-      await audit.record(request, caller, { action: 'token.delete', subject: row.id, before: shownToken(row) })
-      return { message: 'Token revoked' }
-    })
+    .delete(
+      '/:id',
+      async ({ params, request, caller }) => {
+        const row = await findToken(tokens, caller, params.id)
+        await tokens.delete(row.id)
+        verifier.forget()
+        await audit.record(request, caller, { action: 'token.delete', subject: row.id, before: shownToken(row) })
+        return { message: 'Token revoked' }
+      },
+      { detail: TOKEN_OPERATIONS.revoke },
+    )
     .post(
       '/:id/rotate',
       ({ params, body, request, caller }) => rotateToken(parts, request, caller, params.id, body?.grace ?? 0),
       {
         body: t.Optional(Rotation),
+        detail: TOKEN_OPERATIONS.rotate,
       },
     )
-    .get('/:id/explain', async ({ params, query, caller }) => {
-      const row = await findToken(tokens, caller, params.id)
-      return explainPackage(parts, caller, row, query.package)
-    })
+    .get(
+      '/:id/explain',
+      async ({ params, query, caller }) => {
+        const row = await findToken(tokens, caller, params.id)
+        return explainPackage(parts, caller, row, query.package)
+      },
+      { detail: TOKEN_OPERATIONS.explain },
+    )
 }
 
 async function listTokens(

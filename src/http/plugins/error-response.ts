@@ -1,7 +1,8 @@
 import { type Elysia, ValidationError } from 'elysia'
 import { AppError, type ErrorKind, isAppError } from '../../errors.ts'
 
-const STATUS: Record<ErrorKind, readonly [status: number, code: string]> = {
+/** Status and code of each kind of error. */
+export const ERROR_STATUS: Record<ErrorKind, readonly [status: number, code: string]> = {
   invalid: [400, 'INVALID_REQUEST'],
   unauthorized: [401, 'UNAUTHORIZED'],
   token_expired: [401, 'TOKEN_EXPIRED'],
@@ -25,7 +26,7 @@ const COMPOSER_PATHS = /^\/(?:packages\.json$|p2\/|dist\/)/
  */
 export function errorResponse(error: unknown, request: { path: string; id: string }): Response {
   const expected = isAppError(error) ? error : null
-  const [status, code] = expected ? STATUS[expected.kind] : [500, 'INTERNAL_ERROR']
+  const [status, code] = expected ? ERROR_STATUS[expected.kind] : [500, 'INTERNAL_ERROR']
   const message =
     expected?.message ?? 'Something went wrong inside the server; its log has the details under this request id.'
   const details = expected ? publicDetails(expected) : { request_id: request.id }

@@ -1,0 +1,161 @@
+import { t } from 'elysia'
+import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
+import { VCS_TYPES } from '../../sources/open.ts'
+import { count, idOf, Message, orNull, PAGING, part, shape, time, words } from '../openapi/fields.ts'
+import { operation } from '../openapi/operation.ts'
+
+const Progress = part({ done: count('refs read'), total: count('refs to read'), step: t.String() }, 'how far it is')
+
+const Repository = shape('Repository', {
+  id: idOf('repo', 'names the repository'),
+  url: t.String({ description: 'address without credentials' }),
+  vcs_type: words(VCS_TYPES),
+  credential_type: words(CREDENTIAL_TYPES),
+  has_credentials: t.Boolean(),
+  package_filter: orNull(t.String({ description: 'comma-separated globs of package names' })),
+  sync_interval: orNull(count('seconds between two looks, null for the default')),
+  archives: words(['lazy', 'tags', 'all'], 'when archives are built'),
+  expose_source: t.Boolean({ description: 'whether metadata names the source' }),
+  status: words(['pending', 'syncing', 'active', 'error']),
+  error_code: orNull(t.String()),
+  error_message: orNull(t.String()),
+  packages: count('packages it has'),
+  versions: count('versions of all its packages'),
+  issues: t.Array(part({ ref: t.String(), reason: t.String() }), {
+    description: 'tags and branches that are no versions, and why',
+  }),
+  progress: orNull(Progress),
+  last_synced_at: orNull(time('when it was last read')),
+  next_sync_at: orNull(time('when it is read next')),
+  webhook_url: orNull(t.String({ description: 'where its host may send notices of a push' })),
+  created_at: time('when it was added'),
+  updated_at: time('when it was last changed'),
+})
+
+/** A job as it is shown. */
+export const Job = shape('Job', {
+  id: idOf('job', 'names the job'),
+  repository_id: idOf('repo', 'the repository it reads'),
+  state: words(['queued', 'running', 'done', 'failed']),
+  progress: Progress,
+  error: orNull(t.String()),
+  created_at: time('when it was asked for'),
+  started_at: orNull(time('when it began')),
+  finished_at: orNull(time('when it ended')),
+})
+
+const REPOSITORY_EXAMPLE = {
+  id: 'repo_4XfJ2mQv7RtYhKpL9wZ',
+  url: 'https://github.com/acme/lib.git',
+  vcs_type: 'github',
+  credential_type: 'token',
+  has_credentials: true,
+  package_filter: null,
+  sync_interval: null,
+  archives: 'lazy',
+  expose_source: false,
+  status: 'active',
+  error_code: null,
+  error_message: null,
+  packages: 1,
+  versions: 42,
+  issues: [{ ref: 'refs/tags/nightly', reason: 'The tag is no version.' }],
+  progress: null,
+  last_synced_at: 1_767_225_600,
+  next_sync_at: 1_767_226_500,
+  webhook_url: null,
+  created_at: 1_767_139_200,
+  updated_at: 1_767_225_600,
+}
+
+const JOB_EXAMPLE = {
+  id: 'job_8sK2mQv7RtYhKpL9wZa',
+  repository_id: 'repo_4XfJ2mQv7RtYhKpL9wZ',
+  state: 'queued',
+  progress: { done: 0, total: 0, step: '' },
+  error: null,
+  created_at: 1_767_225_600,
+  started_at: null,
+  finished_at: null,
+}
+
+const id = {
+  id: { description: 'Id of the repository.', schema: t.String(), example: 'repo_4XfJ2mQv7RtYhKpL9wZ' },
+}
+
+const common = { tag: 'Repositories', access: 'unrestricted token' } as const
+const unknown = { not_found: 'There is no repository repo_4XfJ2mQv7RtYhKpL9wZ.' }
+
+/** The operations of `/api/repositories`. */
+export const REPOSITORY_OPERATIONS = {
+  list: operation({
+    ...common,
+    id: 'listRepositories',
+    summary: 'List repositories',
+    query: PAGING,
+    answers: {
+      200: {
+        description: 'A page of repositories.',
+        schema: t.Array(Repository),
+        headers: ['X-Total-Count', 'Link'],
+        examples: { repositories: [REPOSITORY_EXAMPLE] },
+      },
+    },
+  }),
+  create: operation({
+    ...common,
+    id: 'createRepository',
+    summary: 'Add a repository',
+    description: 'Its first sync is queued at once. Credentials are stored encrypted and never shown.',
+    bodyExamples: {
+      github: {
+        url: 'https://github.com/acme/lib.git',
+        vcs_type: 'github',
+        credential_type: 'token',
+        auth_credentials: 'github_pat_…',
+      },
+    },
+    answers: {
+      201: { description: 'The repository.', schema: Repository, examples: { added: REPOSITORY_EXAMPLE } },
+    },
+    errors: {
+      conflict: 'This repository exists already as repo_4XfJ2mQv7RtYhKpL9wZ (https://github.com/acme/lib.git).',
+      too_large: 'The body is larger than 1048576 bytes.',
+    },
+  }),
+  show: operation({
+    ...common,
+    id: 'getRepository',
+    summary: 'Look at a repository',
+    pathParameters: id,
+    answers: {
+      200: { description: 'The repository.', schema: Repository, examples: { repository: REPOSITORY_EXAMPLE } },
+    },
+    errors: unknown,
+  }),
+  remove: operation({
+    ...common,
+    id: 'deleteRepository',
+    summary: 'Remove a repository with its packages',
+    pathParameters: id,
+    answers: {
+      200: { description: 'It is removed.', schema: Message, examples: { removed: { message: 'Repository deleted' } } },
+    },
+    errors: unknown,
+  }),
+  sync: operation({
+    ...common,
+    id: 'syncRepository',
+    summary: 'Read a repository again now',
+    pathParameters: id,
+    query: {
+      accept_removals: {
+        description: 'Whether it is meant that most refs are gone.',
+        schema: words(['true', 'false']),
+        example: 'true',
+      },
+    },
+    answers: { 202: { description: 'The job.', schema: Job, examples: { queued: JOB_EXAMPLE } } },
+    errors: unknown,
+  }),
+}

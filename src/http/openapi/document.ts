@@ -1,0 +1,124 @@
+import type { InternalRoute } from 'elysia'
+import { ComposerErrorBody, ErrorBody } from './errors.ts'
+import { HEADERS } from './headers.ts'
+import { exampleObjects, TAGS } from './operation.ts'
+
+/** A JSON object whose form the document's own standard fixes. */
+type Json = Record<string, unknown>
+
+/** The document without the address of this server: what `paths` and `components` hold does not depend on a request. */
+export interface OpenApiDocument {
+  readonly openapi: '3.1.0'
+  readonly info: Json
+  readonly tags: readonly Json[]
+  readonly paths: Record<string, Record<string, Json>>
+  readonly components: Record<string, Json>
+}
+
+const DESCRIPTION = `A private Composer repository.
+
+JSON in and out; times are Unix seconds. A method that an address does not have is answered with 405 and \`Allow\`.
+Lists take \`limit\` and \`cursor\`; the next page is in \`Link\`, the number of all entries in \`X-Total-Count\`.
+What a token does not cover is answered as what does not exist.`
+
+/**
+ * Describes every route in OpenAPI 3.1, from the schemas that it checks requests with and from its `detail`.
+ * @elysiajs/swagger reads the schemas; it is loaded when the document is first asked for.
+ */
+export async function describeRoutes(routes: readonly InternalRoute[], version: string): Promise<OpenApiDocument> {
+  const { registerSchemaPath } = await import('@elysiajs/swagger/utils')
+  const paths: OpenApiDocument['paths'] = {}
+  for (const { method, path, hooks = {} } of routes) {
+    const found: OpenApiDocument['paths'] = {}
+    const { detail = {}, body, query, params } = hooks
+    // Of several content types it names three unless told; a route here reads JSON.
+    const hook = { parse: ['application/json'], body, query, params }
+    registerSchemaPath({ schema: found, path, method: method as 'GET', hook, models: {} })
+    const [[shown, methods] = ['', {}]] = Object.entries(found)
+    const described = describe(detail as Json, methods[method.toLowerCase()] ?? {}, body)
+    const place = (detail as Json)['x-path'] ?? (shown.length > 1 ? shown.replace(/\/$/, '') : shown)
+    paths[String(place)] = { ...paths[String(place)], [method.toLowerCase()]: described }
+  }
+  const schemas: Json = {}
+  return {
+    openapi: '3.1.0',
+    info: { title: 'package-broker', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths: hoist(paths, schemas) as OpenApiDocument['paths'],
+    components: {
+      securitySchemes: SECURITY,
+      headers: HEADERS,
+      responses: sharedResponses(schemas),
+      schemas: Object.fromEntries(Object.entries(schemas).sort(([left], [right]) => (left < right ? -1 : 1))),
+    },
+  }
+}
+
+const SECURITY = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'A token: `pb_` and 43 characters.' },
+  basic: { type: 'http', scheme: 'basic', description: 'Any user name and a token as password, as Composer sends it.' },
+}
+
+/** Answers that belong to no operation: an address that is not there, a method that it does not have. */
+function sharedResponses(schemas: Json): Json {
+  const headers = (names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
+  const schema = hoist({ anyOf: [ErrorBody, ComposerErrorBody] }, schemas)
+  const common = ['X-Request-Id', 'X-Content-Type-Options', 'Cache-Control']
+  return {
+    NotFound: {
+      description: 'There is nothing at this address.',
+      headers: headers(common),
+      content: { 'application/json': { schema } },
+    },
+    MethodNotAllowed: {
+      description: 'The address does not have this method.',
+      headers: headers([...common, 'Allow']),
+      content: { 'application/json': { schema } },
+    },
+  }
+}
+
+/** Joins what the schemas say with what the `detail` says; of a parameter that both name, the `detail` is shown. */
+function describe(detail: Json, derived: Json, body: unknown): Json {
+  const { 'x-path': _path, 'x-body-examples': examples, ...said } = detail
+  const own = (said.parameters ?? []) as Json[]
+  const named = new Set(own.map(({ name, in: place }) => `${place} ${name}`))
+  const further = ((derived.parameters ?? []) as Json[]).filter(({ name, in: place }) => !named.has(`${place} ${name}`))
+  const bodyOf = (derived.requestBody as { content?: Record<string, Json> } | undefined)?.content?.['application/json']
+  return {
+    ...said,
+    parameters: [...own, ...further],
+    ...(bodyOf === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: !isOptional(body),
+            content: {
+              'application/json': { ...bodyOf, ...(examples ? { examples: exampleObjects(examples as Json) } : {}) },
+            },
+          },
+        }),
+  }
+}
+
+/** TypeBox marks what `t.Optional` wraps with a symbol. */
+function isOptional(schema: unknown): boolean {
+  return typeof schema === 'object' && schema !== null && Symbol.for('TypeBox.Optional') in schema
+}
+
+/** A copy as plain JSON in which every schema with a title is a reference to the one copy in `schemas`. */
+function hoist(value: unknown, schemas: Json): unknown {
+  if (Array.isArray(value)) return value.map((entry) => hoist(entry, schemas))
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined)
+  const copy = Object.fromEntries(entries.map(([key, entry]) => [key, hoist(entry, schemas)]))
+  if (copy.type === 'number' && copy.multipleOf === 1) {
+    const { multipleOf: _one, ...rest } = copy
+    return { ...rest, type: 'integer' }
+  }
+  const { title, type } = copy
+  if (typeof title !== 'string' || type === undefined) return copy
+  schemas[title] = copy
+  return { $ref: `#/components/schemas/${title}` }
+}

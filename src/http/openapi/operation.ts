@@ -1,0 +1,128 @@
+import type { DocumentDecoration, TSchema } from 'elysia'
+import type { AccessRule } from '../plugins/authenticate.ts'
+import { ALWAYS, type ErrorSentences, errorAnswers } from './errors.ts'
+import { EVERYWHERE, type HeaderName } from './headers.ts'
+
+/** An answer of an operation. Without a schema it has no body, unless `contentType` names one that is no JSON. */
+export interface Answer {
+  readonly description: string
+  readonly schema?: TSchema
+  readonly contentType?: string
+  /** Beside those that every answer carries. */
+  readonly headers?: readonly HeaderName[]
+  readonly examples?: Readonly<Record<string, unknown>>
+}
+
+/** A parameter in the path, the query or a header. */
+export interface Parameter {
+  readonly description: string
+  readonly schema: TSchema
+  readonly example?: string | number
+}
+
+/** What is said about a route beside the schemas it checks with. */
+export interface OperationSpec {
+  readonly id: string
+  readonly tag: Tag
+  readonly summary: string
+  readonly description?: string
+  readonly access: AccessRule | 'open'
+  /** The path as the document shows it, where the router only knows a wildcard. */
+  readonly path?: string
+  readonly pathParameters?: Readonly<Record<string, Parameter>>
+  readonly query?: Readonly<Record<string, Parameter>>
+  readonly requestHeaders?: Readonly<Record<string, Parameter>>
+  readonly bodyExamples?: Readonly<Record<string, unknown>>
+  readonly answers: Readonly<Record<number, Answer>>
+  /** Errors beside those that every operation of this access has. */
+  readonly errors?: ErrorSentences
+  /** The route is one that `composer` asks: its errors carry `warning`. */
+  readonly composer?: boolean
+}
+
+/** Groups of operations, in the order of the document. */
+export const TAGS = {
+  Composer: 'What the `composer` program asks. Any token, as Bearer or as Basic password.',
+  Repositories: 'Where packages come from.',
+  Packages: 'What the repositories offer.',
+  Tokens: 'Who may read and write. A shop mints the tokens of its customers here.',
+  Audit: 'Who changed what.',
+  Webhooks: 'Notices of a push.',
+  System: 'Health of the server, and this document.',
+} as const
+
+/** Name of a group. */
+export type Tag = keyof typeof TAGS
+
+const DENIED: Readonly<Record<AccessRule | 'open', ErrorSentences>> = {
+  open: {},
+  'any token': {
+    unauthorized: 'A token is needed.',
+    token_expired: 'This token has expired.',
+  },
+  'write token': {
+    unauthorized: 'A token is needed.',
+    token_expired: 'This token has expired.',
+    forbidden: 'This needs a token with write permission; the one sent is readonly.',
+  },
+  'unrestricted token': {
+    unauthorized: 'A token is needed.',
+    token_expired: 'This token has expired.',
+    forbidden: 'This needs a write token without allowed_package_prefixes.',
+  },
+}
+
+/**
+ * The `detail` of a route: an OpenAPI operation without what the route's own schemas say. Answers are described here
+ * and not in Elysia's `response`, which would answer 422 to a client when it is the server that errs.
+ */
+export function operation(spec: OperationSpec): DocumentDecoration {
+  const errors = { ...ALWAYS, ...DENIED[spec.access], ...spec.errors }
+  const answers = { ...spec.answers, ...errorAnswers(errors, spec.composer ?? false) }
+  const detail = {
+    operationId: spec.id,
+    tags: [spec.tag],
+    summary: spec.summary,
+    ...(spec.description === undefined ? {} : { description: spec.description }),
+    security: spec.access === 'open' ? [] : [{ bearer: [] }, { basic: [] }],
+    parameters: [
+      ...parameters('path', spec.pathParameters),
+      ...parameters('query', spec.query),
+      ...parameters('header', spec.requestHeaders),
+    ],
+    responses: Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
+    'x-access': spec.access,
+    ...(spec.path === undefined ? {} : { 'x-path': spec.path }),
+    ...(spec.bodyExamples === undefined ? {} : { 'x-body-examples': spec.bodyExamples }),
+  }
+  // Elysia's type is that of OpenAPI 3.0; schemas here are JSON Schema, as in 3.1.
+  return detail as unknown as DocumentDecoration
+}
+
+function parameters(place: string, named: Readonly<Record<string, Parameter>> | undefined) {
+  return Object.entries(named ?? {}).map(([name, { description, schema, example }]) => ({
+    name,
+    in: place,
+    required: place === 'path',
+    description,
+    schema,
+    ...(example === undefined ? {} : { example }),
+  }))
+}
+
+function response({ description, schema, contentType = 'application/json', headers = [], examples }: Answer) {
+  const names = [...EVERYWHERE, ...headers]
+  const body = schema ?? (contentType === 'application/json' ? undefined : {})
+  return {
+    description,
+    headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+    ...(body === undefined
+      ? {}
+      : { content: { [contentType]: { schema: body, ...(examples ? { examples: exampleObjects(examples) } : {}) } } }),
+  }
+}
+
+/** Examples in the form of the document. */
+export function exampleObjects(examples: Readonly<Record<string, unknown>>) {
+  return Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]))
+}
