@@ -15,6 +15,7 @@ import { baseUrlFinder } from './http/base-url.ts'
 import { clientAddressFinder } from './http/client-address.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
 import { RootDocuments } from './http/composer-api/root-document.ts'
+import { DownloadCounts } from './http/download-counts.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { RequestFacts } from './http/request-facts.ts'
@@ -112,10 +113,13 @@ async function assemble(base: Foundation): Promise<App> {
   const openSource = opener(parts)
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
+  const downloadCounts = new DownloadCounts(tables.downloads, now)
   const handler = createHandler({
     ...tables,
     audit: new AuditTrail(tables.audit, facts, now),
     facts,
+    downloadCounts,
+    clientAddressOf: clientAddressFinder({ trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     admission,
     archives,
     verifier,
@@ -131,7 +135,7 @@ async function assemble(base: Foundation): Promise<App> {
     now,
     logger,
   })
-  return runnable({ ...parts, queue, scheduler, facts, handler, localToken })
+  return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken })
 }
 
 function openArchives({ config, logger }: Foundation, tables: Tables): Promise<ArchiveStore> {
@@ -203,6 +207,7 @@ interface Running extends Parts {
   readonly queue: SyncQueue
   readonly scheduler: Scheduler
   readonly facts: RequestFacts
+  readonly downloadCounts: DownloadCounts
   readonly handler: App['handler']
   readonly localToken: string
 }
@@ -225,6 +230,7 @@ function runnable(parts: Running): App {
       queue.start()
       scheduler.start()
       timers.push(setInterval(() => quietly(logger, parts.verifier.flushUses()), UPKEEP_MS))
+      timers.push(setInterval(() => quietly(logger, parts.downloadCounts.flush()), UPKEEP_MS))
       timers.push(setInterval(() => quietly(logger, parts.limits.flush()), COUNT_MS))
       // Another instance on the same server may change packages; on a local file nobody else can.
       if (!lock) timers.push(setInterval(() => quietly(logger, parts.catalog.refresh()), FOLLOW_MS))
@@ -239,6 +245,7 @@ function runnable(parts: Running): App {
       await parts.archives.stop()
       await quietly(logger, parts.verifier.flushUses())
       await quietly(logger, parts.limits.flush())
+      await quietly(logger, parts.downloadCounts.flush())
       await db.close()
       lock?.release()
     },

@@ -46,7 +46,7 @@ function serve(handler: Handler, { host, port }: ListenOptions) {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
-        if (request.url.includes('/dist/')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
+        if (request.url.includes('/dist/') || request.url.endsWith('/readme')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
         return handler(request)
       },
       error: (error) => errorResponse(error, { path: '/', id: '' }),

@@ -4,8 +4,11 @@ import type { Admission } from '../auth/admission.ts'
 import type { Logger } from '../observability/logger.ts'
 import { checkHost } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
+import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
+import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './management-api/package-versions.ts'
+import { packageRoutes } from './management-api/packages.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
 import { describeRoutes } from './openapi/document.ts'
@@ -17,8 +20,10 @@ import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 /** Everything the features need. */
 export interface ServerParts
   extends Omit<ComposerRoutesParts, 'recentArchives'>,
+    NotifyParts,
     RepositoryRoutesParts,
-    TokenRoutesParts {
+    TokenRoutesParts,
+    VersionRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
   readonly admission: Admission
@@ -49,7 +54,11 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
       failed(translateError(code, error, request, app.router), request, facts.idOf(request)),
     )
     .use(composerRoutes(composer))
+    .use(notifyRoutes(parts))
     .use(repositoryRoutes(parts))
+    .use(packageRoutes(parts))
+    .use(readmeRoutes(parts))
+    .use(withdrawalRoutes(parts))
     .use(tokenRoutes(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
   const direct = composerDirect(composer)

@@ -40,6 +40,7 @@ export class RootDocuments {
       'metadata-url': `${baseUrl}/p2/%package%.json?minified=1`,
       ...(listed ? { 'available-packages': names } : {}),
       'available-package-patterns': patterns.length > 0 ? patterns : [NOTHING],
+      'notify-batch': `${baseUrl}/downloads`,
     }
   }
 }
