@@ -1,4 +1,4 @@
-import { ArchiveFiles, type FileState } from './archive-files.ts'
+import { ArchiveFiles, type ArchiveFolder, type FileState } from './archive-files.ts'
 import type { ArchiveEvent, ArchiveRecord } from './archive-index.ts'
 import type { BuiltArchive } from './build-archive.ts'
 import type { FileSystem } from './file-system.ts'
@@ -10,6 +10,8 @@ import { KeyedLock, WorkQueue } from './work-queue.ts'
 /** What the cache is opened with. Durations in milliseconds. */
 export interface ArchiveCacheOptions {
   readonly directory: string
+  /** Default `git`. A damaged upload is left where it is, since nothing can build it again. */
+  readonly folder?: ArchiveFolder
   /** Bytes on disk above which the least recently used archives are deleted; 0 = no bound. */
   readonly maxBytes: number
   /** An archive used less than this ago is never evicted: somebody may be about to open it. */
@@ -54,7 +56,10 @@ export class ArchiveCache {
 
   /** Opens the directory and learns which archives are there, and from their times how recently they were used. */
   static async open(options: ArchiveCacheOptions): Promise<ArchiveCache> {
-    const cache = new ArchiveCache(options, await ArchiveFiles.open(options.directory, options.fs, options.clock()))
+    const cache = new ArchiveCache(
+      options,
+      await ArchiveFiles.open(options.directory, options.fs, options.clock(), options.folder),
+    )
     const found = await cache.#files.list()
     found.sort((a, b) => a.state.mtime - b.state.mtime)
     for (const { sha256, state } of found) cache.#recent.restore(sha256, state.size, state.mtime)
@@ -125,7 +130,7 @@ export class ArchiveCache {
     this.#recent.forget(record.sha256)
     if (damage === 'missing') return false
     this.#options.onEvent({ type: 'corrupt', sha256: record.sha256, reason: damage })
-    await this.#files.quarantine(record.sha256)
+    if (this.#options.folder !== 'uploads') await this.#files.quarantine(record.sha256)
     return false
   }
 

@@ -26,27 +26,32 @@ const QUARANTINE_MS = 7 * 24 * 60 * 60 * 1000
 /** Marks temporary files of this process. A process id would not do: in a container it is the same after a restart. */
 const PROCESS = randomUUID()
 
+/** What archives of a directory are: built from git and rebuilt when needed, or uploaded and here only. */
+export type ArchiveFolder = 'git' | 'uploads'
+
 /**
- * The directory of the archive cache: `git/ab/<sha256>.zip` for archives, `tmp/` for those being written, `quarantine/`
+ * The directory of the archive cache: `git/ab/<sha256>.zip` for built archives, `uploads/` likewise, `tmp/` for those being written, `quarantine/`
  * for a week for those found corrupt. Names are made of digests only, never of what a request says.
  */
 export class ArchiveFiles {
   readonly #directory: string
   readonly #fs: FileSystem
+  readonly #folder: ArchiveFolder
 
-  private constructor(directory: string, fs: FileSystem) {
+  private constructor(directory: string, fs: FileSystem, folder: ArchiveFolder) {
     this.#directory = directory
     this.#fs = fs
+    this.#folder = folder
   }
 
   /**
    * Creates the directories, and deletes what an earlier process left unfinished. `now` in Unix milliseconds. One
    * process at a time may use a directory. Throws AppError('disk_full' | 'unavailable').
    */
-  static open(directory: string, fs: FileSystem, now: number): Promise<ArchiveFiles> {
+  static open(directory: string, fs: FileSystem, now: number, folder: ArchiveFolder = 'git'): Promise<ArchiveFiles> {
     return onStorage(async () => {
-      const files = new ArchiveFiles(directory, fs)
-      for (const name of ['git', 'tmp', 'quarantine']) {
+      const files = new ArchiveFiles(directory, fs, folder)
+      for (const name of [folder, 'tmp', 'quarantine']) {
         await fs.mkdir(join(directory, name), { recursive: true, mode: 0o700 })
       }
       for (const name of await fs.readdir(join(directory, 'tmp'))) {
@@ -64,16 +69,16 @@ export class ArchiveFiles {
   pathOf(sha256: string): string {
     // Digests come from the database; one that is damaged must not become a path elsewhere.
     if (!SHA256.test(sha256)) throw new Error('An archive digest is not a SHA-256 in lower-case hexadecimal.')
-    return join(this.#directory, 'git', sha256.slice(0, 2), `${sha256}.zip`)
+    return join(this.#directory, this.#folder, sha256.slice(0, 2), `${sha256}.zip`)
   }
 
   /** Every archive on disk, unchecked, with its digest as the name says it. Other files are left alone. */
   list(): Promise<{ sha256: string; state: FileState }[]> {
     return onStorage(async () => {
       const found: { sha256: string; state: FileState }[] = []
-      for (const shard of await this.#fs.readdir(join(this.#directory, 'git'))) {
+      for (const shard of await this.#fs.readdir(join(this.#directory, this.#folder))) {
         if (!/^[0-9a-f]{2}$/.test(shard)) continue
-        const names = await this.#fs.readdir(join(this.#directory, 'git', shard))
+        const names = await this.#fs.readdir(join(this.#directory, this.#folder, shard))
         const digests = names.filter((name) => name.endsWith('.zip')).map((name) => name.slice(0, -'.zip'.length))
         const states = digests
           .filter((sha256) => SHA256.test(sha256) && sha256.startsWith(shard))

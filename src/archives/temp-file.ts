@@ -31,15 +31,22 @@ export class TempFile implements ZipSink {
 
   /** Appends; the chunk may be reused afterwards. Throws AppError('disk_full' | 'unavailable'). */
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#buffered + chunk.length > BUFFER_BYTES) await this.#flush()
+    if (this.#buffered + chunk.length > BUFFER_BYTES) await this.flush()
     if (chunk.length >= BUFFER_BYTES) return onStorage(() => this.#writeAll(chunk))
     this.#buffer.set(chunk, this.#buffered)
     this.#buffered += chunk.length
   }
 
+  /** Gives everything written so far to the file, for whoever reads it by its path. */
+  async flush(): Promise<void> {
+    const pending = this.#buffer.subarray(0, this.#buffered)
+    this.#buffered = 0
+    await onStorage(() => this.#writeAll(pending))
+  }
+
   /** Makes the content durable and gives the file its name. The caller makes the name durable. */
   async publish(path: string): Promise<void> {
-    await this.#flush()
+    await this.flush()
     await onStorage(async () => {
       await this.#open().sync()
       await this.#close()
@@ -68,12 +75,6 @@ export class TempFile implements ZipSink {
     const handle = this.#handle
     this.#handle = null
     await handle?.close()
-  }
-
-  async #flush(): Promise<void> {
-    const pending = this.#buffer.subarray(0, this.#buffered)
-    this.#buffered = 0
-    await onStorage(() => this.#writeAll(pending))
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {

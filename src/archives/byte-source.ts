@@ -1,0 +1,44 @@
+import { constants } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { AppError } from '../errors.ts'
+import type { FileSystem } from './file-system.ts'
+import { onStorage } from './storage-error.ts'
+
+/** A file that is read in pieces, by position. */
+export class ByteSource {
+  readonly #handle: FileHandle
+  /** Bytes. */
+  readonly size: number
+
+  private constructor(handle: FileHandle, size: number) {
+    this.#handle = handle
+    this.size = size
+  }
+
+  /** Opens a file that nobody changes. Throws AppError('unavailable'). */
+  static open(path: string, fs: FileSystem): Promise<ByteSource> {
+    return onStorage(async () => {
+      const handle = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+      return new ByteSource(handle, (await handle.stat()).size)
+    })
+  }
+
+  /** Exactly these bytes, in a buffer of their own. Throws AppError('invalid') beyond the end of the file. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    if (offset < 0 || offset + length > this.size) {
+      throw new AppError('invalid', 'The zip is refused: it speaks of bytes that it does not have.')
+    }
+    const buffer = Buffer.allocUnsafe(length)
+    let at = 0
+    while (at < length) {
+      const { bytesRead } = await onStorage(() => this.#handle.read(buffer, at, length - at, offset + at))
+      if (bytesRead === 0) throw new AppError('unavailable', 'A file became shorter while it was read.')
+      at += bytesRead
+    }
+    return buffer
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
