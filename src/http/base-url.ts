@@ -38,6 +38,16 @@ export function checkHost(request: Request): void {
   }
 }
 
+/** Refuses an address that cannot be decoded: its routes would be given nothing for it. Throws AppError('invalid'). */
+export function checkPath(url: string): void {
+  if (!url.includes('%')) return
+  try {
+    decodeURIComponent(new URL(url).pathname)
+  } catch (cause) {
+    throw new AppError('invalid', 'The address is not correctly percent-encoded.', { cause })
+  }
+}
+
 /** Where the path begins in the address of a request, whose Host was checked. */
 export function pathStart(url: string): number {
   return url.indexOf('/', url.indexOf('://') + 3)

@@ -12,8 +12,8 @@ export interface Listener {
   stop(graceMs: number): Promise<void>
 }
 
-/** Largest request body, in bytes. */
-const MAX_BODY = 1024 * 1024
+/** Bun's own refusal of a body has not our form, so the routes bound what they read; what nobody reads is not kept. */
+const MAX_BODY = Number.MAX_SAFE_INTEGER
 /** Seconds of silence after which a connection is closed. */
 const IDLE_SECONDS = 30
 /** The same while an archive is being built, before its first byte; the longest Bun allows. */
@@ -46,7 +46,8 @@ function serve(handler: Handler, { host, port }: ListenOptions) {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
-        if (request.url.includes('/dist/') || request.url.endsWith('/readme')) bun.timeout(request, COLD_ARCHIVE_SECONDS)
+        if (request.url.includes('/dist/') || request.url.endsWith('/readme'))
+          bun.timeout(request, COLD_ARCHIVE_SECONDS)
         return handler(request)
       },
       error: (error) => errorResponse(error, { path: '/', id: '' }),
@@ -66,6 +67,7 @@ export function listenOnSocket(handler: Handler, path: string, token: string): L
     const server = Bun.serve({
       unix: path,
       development: false,
+      maxRequestBodySize: MAX_BODY,
       fetch(request) {
         const headers = new Headers(request.headers)
         headers.set('Authorization', `Bearer ${token}`)

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Admission } from '../auth/admission.ts'
 import type { Logger } from '../observability/logger.ts'
-import { checkHost } from './base-url.ts'
+import { checkHost, checkPath } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
 import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
@@ -13,8 +13,10 @@ import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/r
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
 import { describeRoutes } from './openapi/document.ts'
 import { errorResponse, translateError } from './plugins/error-response.ts'
+import { queryCheck } from './plugins/known-query.ts'
 import { showLimit } from './plugins/rate-limit.ts'
 import type { RequestFacts } from './request-facts.ts'
+import { methodsAt, type Route } from './route-table.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 
 /** Everything the features need. */
@@ -33,13 +35,7 @@ export interface ServerParts
 /** Answers one request. Never throws. */
 export type Handler = (request: Request) => Promise<Response>
 
-/** A method and the path pattern it belongs to, such as `GET /p2/:vendor/:file`. */
-export interface Route {
-  readonly method: string
-  readonly path: string
-}
-
-/** The table of contents: errors first, then the features. `routes` lists all there are. */
+/** Answers one request. Never throws. `routes` lists all there are. */
 export function createHandler(parts: ServerParts): Handler & { readonly routes: readonly Route[] } {
   const { logger, facts, admission } = parts
   const failed = (error: unknown, request: Request, id: string): Response => {
@@ -48,26 +44,15 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     return response
   }
   const composer: ComposerRoutesParts = { ...parts, recentArchives: new RecentArchives() }
-  const app = new Elysia({ normalize: false })
-  app
-    .onError({ as: 'global' }, ({ code, error, request }) =>
-      failed(translateError(code, error, request, app.router), request, facts.idOf(request)),
-    )
-    .use(composerRoutes(composer))
-    .use(notifyRoutes(parts))
-    .use(repositoryRoutes(parts))
-    .use(packageRoutes(parts))
-    .use(readmeRoutes(parts))
-    .use(withdrawalRoutes(parts))
-    .use(tokenRoutes(parts))
-    .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
+  const app = createRouter(parts, composer, (error, request) => failed(error, request, facts.idOf(request)))
   const direct = composerDirect(composer)
   const answer = (request: Request, id: string): Response | Promise<Response> => {
     checkHost(request)
     const response = direct(request)
     if (response) return response
     facts.noteId(request, id)
-    return app.handle(request)
+    checkPath(request.url)
+    return optionsAnswer(app.routes, request) ?? app.handle(request)
   }
 
   const handler: Handler = async (request) => {
@@ -90,6 +75,35 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     return response
   }
   return Object.assign(handler, { routes: app.routes.map(({ method, path }) => ({ method, path })) })
+}
+
+/** The table of contents: errors first, then the features. */
+function createRouter(
+  parts: ServerParts,
+  composer: ComposerRoutesParts,
+  failed: (error: unknown, request: Request) => Response,
+) {
+  const app = new Elysia({ normalize: false })
+  const checkQuery = queryCheck(() => app.routes)
+  return app
+    .onError({ as: 'global' }, ({ code, error, request }) =>
+      failed(translateError(code, error, request, app.routes), request),
+    )
+    .onBeforeHandle({ as: 'global' }, ({ request, route }) => checkQuery(request, route))
+    .use(composerRoutes(composer))
+    .use(notifyRoutes(parts))
+    .use(repositoryRoutes(parts))
+    .use(packageRoutes(parts))
+    .use(readmeRoutes(parts))
+    .use(withdrawalRoutes(parts))
+    .use(tokenRoutes(parts))
+    .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
+}
+
+/** Which methods an address has; null for other questions, and where there is nothing. */
+function optionsAnswer(routes: readonly Route[], request: Request): Response | null {
+  const allow = request.method === 'OPTIONS' ? methodsAt(routes, new URL(request.url).pathname) : []
+  return allow.length === 0 ? null : new Response(null, { status: 204, headers: { Allow: allow.join(', ') } })
 }
 
 /** The client's id when it is a sane one, so that its log and ours name the same request. */

@@ -2,29 +2,29 @@ import { Elysia } from 'elysia'
 import { type Caller, isUnrestricted } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
+import { readJsonBody } from './json-body.ts'
 
 /** Who may use the routes of a feature. */
 export type AccessRule = 'any token' | 'write token' | 'unrestricted token'
+
+/** How bodies are read: as JSON of a bounded size, or by the routes themselves from `request.body`. */
+export type BodyForm = 'json' | 'raw'
 
 /**
  * Puts `caller` into the context of the feature that uses it, or answers 401 or 403. It hooks into parsing as well as
  * into `derive`, since Elysia reads a body before it derives: a stranger's body is not worth reading.
  */
-export function authenticate(verifier: TokenVerifier, rule: AccessRule) {
+export function authenticate(verifier: TokenVerifier, rule: AccessRule, body: BodyForm = 'json') {
   return (
-    new Elysia({ name: 'authenticate', seed: rule })
+    new Elysia({ name: 'authenticate', seed: `${rule} ${body}` })
       .onParse({ as: 'scoped' }, async ({ request }) => {
         await admit(verifier, rule, request)
-        // Many clients name a content type and send nothing; null ends the parsing, undefined goes on with it.
-        return isEmpty(request) ? null : undefined
+        // Anything but undefined ends the parsing.
+        return body === 'json' ? readJsonBody(request) : null
       })
       // Elysia awaits only what is written as async: a promise returned by a plain function would be lost.
       .derive({ as: 'scoped' }, async ({ request }) => ({ caller: await admit(verifier, rule, request) }))
   )
-}
-
-function isEmpty(request: Request): boolean {
-  return request.body === null || request.headers.get('content-length') === '0'
 }
 
 /** The caller of a request, who is let in by this rule. Throws what `authenticate` answers with. */

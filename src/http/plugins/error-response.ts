@@ -1,5 +1,6 @@
-import { type Elysia, ValidationError } from 'elysia'
+import { ValidationError } from 'elysia'
 import { AppError, type ErrorKind, isAppError } from '../../errors.ts'
+import { methodsAt, type Route } from '../route-table.ts'
 
 /** Status and code of each kind of error. */
 export const ERROR_STATUS: Record<ErrorKind, readonly [status: number, code: string]> = {
@@ -55,8 +56,8 @@ function headersOf(error: AppError | null): Record<string, string> {
  * What Elysia throws, in our terms: an unknown route, a wrong method, a body that is no JSON or does not fit its
  * schema. Anything else is returned as it is.
  */
-export function translateError(code: unknown, error: unknown, request: Request, router: Elysia['router']): unknown {
-  if (code === 'NOT_FOUND' && !isAppError(error)) return unknownRoute(request, router)
+export function translateError(code: unknown, error: unknown, request: Request, routes: readonly Route[]): unknown {
+  if (code === 'NOT_FOUND' && !isAppError(error)) return unknownRoute(request, routes)
   if (code === 'PARSE') return unreadableBody(error)
   if (error instanceof ValidationError) return invalidFields(error)
   return error
@@ -69,11 +70,9 @@ function unreadableBody(error: unknown): AppError {
   return new AppError('invalid', 'The body is not valid JSON.', { cause: error })
 }
 
-function unknownRoute(request: Request, router: Elysia['router']): AppError {
+function unknownRoute(request: Request, routes: readonly Route[]): AppError {
   const { pathname } = new URL(request.url)
-  const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
-    (method) => router.http.find(method, pathname) || (method === 'HEAD' && router.http.find('GET', pathname)),
-  )
+  const allowed = methodsAt(routes, pathname)
   if (allowed.length === 0) return new AppError('not_found', `There is nothing at ${pathname}.`)
   const allow = allowed.join(', ')
   return new AppError('method_not_allowed', `${request.method} is not possible at ${pathname}; use ${allow}.`, {
@@ -81,15 +80,23 @@ function unknownRoute(request: Request, router: Elysia['router']): AppError {
   })
 }
 
+/** Most fields named in one answer, and the longest name shown. */
+const MOST_FIELDS = 50
+const LONGEST_NAME = 200
+
 function invalidFields(error: ValidationError): AppError {
-  const fields: Record<string, string> = {}
+  // A map, since a client may name a field __proto__.
+  const fields = new Map<string, string>()
   for (const entry of error.all) {
     if (!('path' in entry)) continue
-    const path = entry.path.replace(/^\//, '').replaceAll('/', '.') || error.type
-    fields[path] ??= expectation(entry)
+    const path = entry.path.replace(/^\//, '').replaceAll('/', '.').slice(0, LONGEST_NAME) || error.type
+    if (!fields.has(path)) fields.set(path, expectation(entry))
+    if (fields.size === MOST_FIELDS) break
   }
-  const names = Object.keys(fields).join(', ')
-  return new AppError('invalid', `These fields are wrong: ${names}.`, { details: { fields } })
+  const names = [...fields.keys()].join(', ')
+  return new AppError('invalid', `These fields are wrong: ${names}.`, {
+    details: { fields: Object.fromEntries(fields) },
+  })
 }
 
 function expectation(entry: { schema?: unknown; message?: string }): string {

@@ -1,0 +1,64 @@
+import { AppError, messageOf } from '../../errors.ts'
+
+/** Largest JSON body, in bytes. */
+const LARGEST = 1024 * 1024
+/** Deepest nesting of a JSON body: what checks it against a schema is recursive, and describes every wrong level. */
+const DEEPEST = 64
+
+/**
+ * The JSON body of a request; null when there is none, whatever content type it names.
+ * Throws AppError('too_large') as soon as it is known to be, and AppError('invalid') for anything but JSON.
+ */
+export async function readJsonBody(request: Request): Promise<unknown> {
+  const bytes = await readBytes(request)
+  if (bytes.length === 0) return null
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  if (type !== '' && type !== 'application/json' && !/^application\/[a-z0-9.-]{1,100}\+json$/.test(type)) {
+    throw new AppError('invalid', 'The body has to be JSON, sent with the header Content-Type: application/json.')
+  }
+  if (isTooDeep(bytes)) throw new AppError('invalid', `The body is nested deeper than ${DEEPEST} levels.`)
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    const where = cause instanceof SyntaxError ? messageOf(cause).replace(/^JSON Parse error: /, '') : 'it is not UTF-8'
+    throw new AppError('invalid', `The body is not valid JSON: ${where.slice(0, 200)}.`, { cause })
+  }
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array()
+  if (Number(request.headers.get('content-length') ?? 0) > LARGEST) throw tooLarge()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of request.body) {
+    length += chunk.length
+    if (length > LARGEST) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function tooLarge(): AppError {
+  return new AppError('too_large', `The body is larger than ${LARGEST} bytes; send less at once.`, {
+    details: { limit: LARGEST },
+  })
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Counts brackets outside of strings; the text need not be JSON. */
+function isTooDeep(bytes: Uint8Array): boolean {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === QUOTE) inString = !inString
+    else if (inString) at += byte === BACKSLASH ? 1 : 0
+    // [ and {, ] and } differ by one bit.
+    else if (byte === 0x5b || byte === 0x7b) depth++
+    else if (byte === 0x5d || byte === 0x7d) depth--
+    if (depth > DEEPEST) return true
+  }
+  return false
+}
