@@ -5,6 +5,7 @@ import { isAppError } from '../../errors.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { DownloadCounts } from '../download-counts.ts'
 import { HourlyAllowance } from './hourly-allowance.ts'
+import { COMPOSER_OPERATIONS } from './operations.ts'
 
 /** What counting downloads takes. `now` gives Unix seconds. */
 export interface NotifyParts {
@@ -47,7 +48,7 @@ export function notifyRoutes(parts: NotifyParts) {
       count(parts, allowance, { caller, request, notices })
       return { status: 'success' }
     },
-    { parse: 'none' },
+    { parse: 'none', detail: COMPOSER_OPERATIONS.notify },
   )
 }
 

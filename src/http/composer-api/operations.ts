@@ -8,6 +8,7 @@ const RootDocument = shape('RootDocument', {
   'metadata-url': t.String({ description: 'where metadata of a package is' }),
   'available-packages': t.Optional(t.Array(t.String(), { minItems: 1, maxItems: 5_000 })),
   'available-package-patterns': t.Array(t.String(), { minItems: 1 }),
+  'notify-batch': t.String({ description: 'where Composer tells of what it installed' }),
 })
 
 const Dist = t.Object(
@@ -127,6 +128,7 @@ export const COMPOSER_OPERATIONS = {
             'metadata-url': 'https://packages.example.com/p2/%package%.json?minified=1',
             'available-packages': ['acme/lib'],
             'available-package-patterns': ['acme/*'],
+            'notify-batch': 'https://packages.example.com/downloads',
           },
         },
       },
@@ -192,5 +194,20 @@ export const COMPOSER_OPERATIONS = {
     summary: 'The headers of an archive',
     requestHeaders: { 'If-None-Match': conditions['If-None-Match'] },
     answers: { 200: { description: 'It is there.', headers: [...ARCHIVE_HEADERS, 'Content-Length'] }, 304: noArchive },
+  }),
+  notify: operation({
+    tag: 'Composer',
+    access: 'open',
+    id: 'countDownloads',
+    summary: 'Tell of what was installed',
+    description:
+      'What Composer sends after an install or update, often without a token: `{"downloads":[{"name","version"}]}` with the normalised version. The answer is the same whatever came; what is no version of a package here is ignored.',
+    answers: {
+      200: {
+        description: 'It was read.',
+        schema: t.Object({ status: t.Literal('success') }, { additionalProperties: false }),
+        examples: { read: { status: 'success' } },
+      },
+    },
   }),
 }

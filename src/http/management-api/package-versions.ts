@@ -9,6 +9,7 @@ import type { WithdrawalTable } from '../../store/withdrawals.ts'
 import { PRIORITY, type SyncQueue } from '../../sync/queue.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import type { AuditTrail } from './audit-trail.ts'
+import { PACKAGE_OPERATIONS } from './package-operations.ts'
 import { findPackage, type PackageRoutesParts } from './packages.ts'
 import { type ReadmeParts, readmeResponse } from './readme.ts'
 import { latestOf } from './shown-package.ts'
@@ -26,30 +27,38 @@ const LONGEST_VERSION = 500
 
 /** `GET /api/packages/{id}/versions/{version}/readme`. A version may contain slashes, so the route takes the rest. */
 export function readmeRoutes(parts: VersionRoutesParts) {
-  return new Elysia({ prefix: '/api/packages' })
-    .use(authenticate(parts.verifier, 'any token'))
-    .get('/:id/versions/*', async ({ params, request, caller }) => {
+  return new Elysia({ prefix: '/api/packages' }).use(authenticate(parts.verifier, 'any token')).get(
+    '/:id/versions/*',
+    async ({ params, request, caller }) => {
       const wanted = versionIn(request, '/readme')
       const row = await findPackage(parts.packages, caller, params.id)
       const version = await findVersion(parts.packages, row, wanted)
       if (version.hiddenAt !== null || refusalOf(caller.scope, row.name, version) !== null) throw noSuchVersion(wanted)
       return readmeResponse(parts, row, version)
-    })
+    },
+    { detail: PACKAGE_OPERATIONS.readme },
+  )
 }
 
 /** Taking a version back with `DELETE /api/packages/{id}/versions/{version}`, and `POST …/restore`, which undoes it. */
 export function withdrawalRoutes(parts: VersionRoutesParts) {
   return new Elysia({ prefix: '/api/packages' })
     .use(authenticate(parts.verifier, 'unrestricted token'))
-    .delete('/:id/versions/*', ({ params, request, caller }) =>
-      changeVersion(parts, request, caller, { id: params.id, wanted: versionIn(request, ''), action: 'withdraw' }),
+    .delete(
+      '/:id/versions/*',
+      ({ params, request, caller }) => {
+        const wanted = versionIn(request, '')
+        return changeVersion(parts, request, caller, { id: params.id, wanted, action: 'withdraw' })
+      },
+      { detail: PACKAGE_OPERATIONS.withdraw },
     )
-    .post('/:id/versions/*', ({ params, request, caller }) =>
-      changeVersion(parts, request, caller, {
-        id: params.id,
-        wanted: versionIn(request, '/restore'),
-        action: 'restore',
-      }),
+    .post(
+      '/:id/versions/*',
+      ({ params, request, caller }) => {
+        const wanted = versionIn(request, '/restore')
+        return changeVersion(parts, request, caller, { id: params.id, wanted, action: 'restore' })
+      },
+      { detail: PACKAGE_OPERATIONS.restore },
     )
 }
 

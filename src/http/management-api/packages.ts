@@ -7,6 +7,7 @@ import type { BaseUrlOf } from '../base-url.ts'
 import type { DownloadCounts } from '../download-counts.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import { packageDownloads } from './downloads.ts'
+import { PACKAGE_OPERATIONS } from './package-operations.ts'
 import { listResponse, pageOf } from './request-body.ts'
 import { type ShownPackageParts, shownPackages, shownPackageWithVersions } from './shown-package.ts'
 
@@ -32,15 +33,20 @@ const DownloadQuery = t.Object({ from: t.Optional(t.String()), to: t.Optional(t.
 export function packageRoutes(parts: PackageRoutesParts) {
   return new Elysia({ prefix: '/api/packages' })
     .use(authenticate(parts.verifier, 'any token'))
-    .get('/', ({ request, query, caller }) => listPackages(parts, request, caller, query), { query: ListQuery })
-    .get('/:id', ({ params, request, caller }) => getPackage(parts, request, caller, params.id))
+    .get('/', ({ request, query, caller }) => listPackages(parts, request, caller, query), {
+      query: ListQuery,
+      detail: PACKAGE_OPERATIONS.list,
+    })
+    .get('/:id', ({ params, request, caller }) => getPackage(parts, request, caller, params.id), {
+      detail: PACKAGE_OPERATIONS.show,
+    })
     .get(
       '/:id/downloads',
       async ({ params, query, caller }) => {
         const row = await findPackage(parts.packages, caller, params.id)
         return packageDownloads(parts, caller.scope, row, query)
       },
-      { query: DownloadQuery },
+      { query: DownloadQuery, detail: PACKAGE_OPERATIONS.downloads },
     )
 }
 
