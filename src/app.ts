@@ -103,7 +103,7 @@ async function assemble(base: Foundation): Promise<App> {
   const catalog = new PackageCatalog(tables.packages)
   await catalog.refresh()
   const facts = new RequestFacts()
-  const { limits, admission } = createAdmission(base, tables, facts)
+  const { limits, admission, clientAddressOf } = createAdmission(base, tables, facts)
   const verifier = new TokenVerifier(tables.tokens, now, admission)
   const localToken = makeToken()
   verifier.trust(localToken, 'local')
@@ -116,10 +116,10 @@ async function assemble(base: Foundation): Promise<App> {
   const downloadCounts = new DownloadCounts(tables.downloads, now)
   const handler = createHandler({
     ...tables,
-    audit: new AuditTrail(tables.audit, facts, now),
+    audit: new AuditTrail(tables.audit, facts, clientAddressOf, now),
     facts,
     downloadCounts,
-    clientAddressOf: clientAddressFinder({ trustProxy: config.trustProxy, peerOf: facts.peerOf }),
+    clientAddressOf,
     admission,
     archives,
     verifier,
@@ -150,8 +150,9 @@ function openArchives({ config, logger }: Foundation, tables: Tables): Promise<A
 function createAdmission({ config, now }: Foundation, tables: Tables, facts: RequestFacts) {
   const defaults = { readonly: config.rateLimitReadonly, write: config.rateLimitWrite }
   const limits = new RateLimits(tables.rateWindows, defaults, now)
-  const addressOf = clientAddressFinder({ trustProxy: config.trustProxy, peerOf: facts.peerOf })
-  return { limits, admission: new Admission({ limits, failures: new FailedLogins(now), addressOf }) }
+  const clientAddressOf = clientAddressFinder({ trustProxy: config.trustProxy, peerOf: facts.peerOf })
+  const admission = new Admission({ limits, failures: new FailedLogins(now), addressOf: clientAddressOf })
+  return { limits, admission, clientAddressOf }
 }
 
 interface Parts extends Foundation {

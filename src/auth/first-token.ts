@@ -1,5 +1,6 @@
+import { recording } from '../store/audit.ts'
 import { newId } from '../store/ids.ts'
-import type { TokenTable } from '../store/tokens.ts'
+import type { TokenRow, TokenTable } from '../store/tokens.ts'
 import { hashToken, makeToken, type Now } from './tokens.ts'
 
 /**
@@ -9,11 +10,11 @@ import { hashToken, makeToken, type Now } from './tokens.ts'
 export async function createFirstToken(tokens: TokenTable, now: Now): Promise<string | null> {
   if (await tokens.hasUnrestrictedWrite(now())) return null
   const token = makeToken()
-  await tokens.insert({
+  const settings = { description: 'First administrator token', permissions: 'write' } as const
+  const row: TokenRow = {
     id: newId('tok'),
     hash: hashToken(token),
-    description: 'First administrator token',
-    permissions: 'write',
+    ...settings,
     expiresAt: null,
     allowedPackagePrefixes: [],
     allowedPackages: [],
@@ -26,6 +27,8 @@ export async function createFirstToken(tokens: TokenTable, now: Now): Promise<st
     createdAt: now(),
     updatedAt: now(),
     lastUsedAt: null,
-  })
+  }
+  const change = { action: 'token.create', subject: row.id, before: null, after: settings }
+  await tokens.insert(row, recording({ at: now(), actor: 'local', ...change, requestId: 'first-start', address: null }))
   return token
 }

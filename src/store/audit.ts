@@ -1,5 +1,5 @@
-import { and, count, desc, eq, gte, lt, lte, type SQL } from 'drizzle-orm'
-import type { Database } from './database.ts'
+import { and, asc, count, desc, eq, gt, gte, lt, lte, type SQL } from 'drizzle-orm'
+import type { Alongside, Database } from './database.ts'
 import { auditEntries } from './schema-access.ts'
 
 /** An entry of the audit as stored. */
@@ -14,28 +14,37 @@ export interface AuditFilter {
   readonly until?: number
 }
 
-/** The record of changes. Entries are only ever added. */
+/** An entry before it has a number. */
+export type AuditDraft = Omit<AuditRow, 'id'>
+
+/** Adds an entry in the transaction of the change that it records, so that the two never come apart. */
+export function recording(entry: AuditDraft): Alongside {
+  return (tx) => tx.insert(auditEntries).values(entry)
+}
+
+/** The record of changes. Entries are only ever added; triggers of the database refuse anything else. */
 export class AuditTable {
   constructor(private readonly db: Database) {}
 
   /** Adds an entry. */
-  async add(entry: Omit<AuditRow, 'id'>): Promise<void> {
-    await this.db.write((tx) => tx.insert(auditEntries).values(entry))
+  async add(entry: AuditDraft): Promise<void> {
+    await this.db.write(recording(entry))
   }
 
-  /** A page of entries, newest first; `cursor` is the id of the last entry of the page before. */
+  /** A page of entries in this order; `cursor` is the id of the last entry of the page before. */
   async list(
-    page: { limit: number; cursor: string | null },
+    page: { limit: number; cursor: string | null; order: 'newest' | 'oldest' },
     filter: AuditFilter,
   ): Promise<{ rows: AuditRow[]; total: number; next: string | null }> {
     const wanted = conditionsOf(filter)
-    const before = page.cursor === null ? undefined : lt(auditEntries.id, Number(page.cursor) || 0)
+    const [beyond, direction] = page.order === 'newest' ? [lt, desc] : [gt, asc]
+    const rest = page.cursor === null ? undefined : beyond(auditEntries.id, Number(page.cursor))
     const [rows, total] = await Promise.all([
       this.db.read
         .select()
         .from(auditEntries)
-        .where(and(wanted, before))
-        .orderBy(desc(auditEntries.id))
+        .where(and(wanted, rest))
+        .orderBy(direction(auditEntries.id))
         .limit(page.limit + 1),
       this.db.read.select({ total: count() }).from(auditEntries).where(wanted).get(),
     ])

@@ -9,6 +9,15 @@ export type Queries = Pick<
   'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'run' | 'all' | 'get'
 >
 
+/**
+ * Work of another table that belongs into the same transaction: both happen, or neither. Only database calls, and
+ * nothing that waits for anything else.
+ */
+export type Alongside = (tx: Queries) => Promise<unknown>
+
+/** The change alone. */
+export const nothingElse: Alongside = async () => {}
+
 /** How long a connection waits for a lock that another program holds, in milliseconds. The wait blocks the thread. */
 const BUSY_TIMEOUT = 250
 

@@ -1,7 +1,8 @@
-import { and, asc, desc, eq, inArray, lt, lte, or, sql } from 'drizzle-orm'
-import type { Database } from './database.ts'
+import { and, asc, count, desc, eq, inArray, lt, lte, or, sql } from 'drizzle-orm'
+import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { newId } from './ids.ts'
-import { jobs } from './schema.ts'
+import { type Page, type PageOf, pageOf } from './paging.ts'
+import { type JobResult, jobs } from './schema.ts'
 
 /** A job as stored. */
 export type JobRow = typeof jobs.$inferSelect
@@ -23,6 +24,8 @@ export interface JobRequest {
   readonly acceptRemovals: boolean
 }
 
+export type { JobResult } from './schema.ts'
+
 /** Finished jobs kept per repository. */
 const HISTORY = 50
 
@@ -34,24 +37,15 @@ export class JobTable {
   constructor(private readonly db: Database) {}
 
   /** Adds a job, or raises the unfinished one of the repository; asked for while running, it runs once more. */
-  async enqueue(request: JobRequest, now: number): Promise<JobRow> {
+  async enqueue(
+    request: JobRequest,
+    now: number,
+    alongside: (job: JobRow) => Alongside = () => nothingElse,
+  ): Promise<JobRow> {
     return this.db.write(async (tx) => {
-      const existing = await tx.select().from(jobs).where(eq(jobs.dedupeKey, request.repositoryId)).get()
-      if (!existing) return tx.insert(jobs).values(newJob(request, now)).returning().get()
-      const running = existing.state === 'running'
-      // The run under way keeps what it was asked; from then on the row says what the next one is asked.
-      const asked = running && !existing.rerun ? false : existing.acceptRemovals
-      return tx
-        .update(jobs)
-        .set({
-          priority: Math.max(existing.priority, request.priority),
-          runAt: Math.min(existing.runAt, request.runAt),
-          acceptRemovals: asked || request.acceptRemovals,
-          rerun: running,
-        })
-        .where(eq(jobs.id, existing.id))
-        .returning()
-        .get()
+      const job = await enqueueIn(tx, request, now)
+      await alongside(job)(tx)
+      return job
     })
   }
 
@@ -92,15 +86,15 @@ export class JobTable {
     })
   }
 
-  /** Ends a job; queues it anew when it was asked for while it ran. False when it was lost to another worker. */
-  async finish(job: JobRow, error: string | null, now: number): Promise<boolean> {
+  /** Ends a job with what it changed or why it failed; queues it anew when it was asked for while it ran. False when it was lost to another worker. */
+  async finish(job: JobRow, error: string | null, now: number, result: JobResult | null = null): Promise<boolean> {
     return this.db.write(async (tx) => {
       const row = await tx.select().from(jobs).where(held(job)).get()
       if (!row) return false
       const state = error === null ? 'done' : 'failed'
       await tx
         .update(jobs)
-        .set({ state, error, dedupeKey: null, leaseUntil: null, finishedAt: now })
+        .set({ state, error, result, dedupeKey: null, leaseUntil: null, finishedAt: now })
         .where(eq(jobs.id, job.id))
       if (row.rerun) {
         await tx.insert(jobs).values(newJob({ ...row, runAt: now }, now))
@@ -136,10 +130,46 @@ export class JobTable {
     return new Map(rows.map((row) => [row.repositoryId, row]))
   }
 
+  /** A page of the jobs of a repository, newest first; of those that ended the last 50 are kept. */
+  async list(repositoryId: string, page: Page): Promise<PageOf<JobRow>> {
+    const mine = eq(jobs.repositoryId, repositoryId)
+    const before =
+      page.cursor === null ? undefined : sql`rowid < (SELECT rowid FROM jobs AS last WHERE last.id = ${page.cursor})`
+    const [rows, total] = await Promise.all([
+      this.db.read
+        .select()
+        .from(jobs)
+        .where(and(mine, before))
+        .orderBy(desc(sql`rowid`))
+        .limit(page.limit + 1),
+      this.db.read.select({ total: count() }).from(jobs).where(mine).get(),
+    ])
+    return pageOf(rows, total?.total ?? 0, page)
+  }
+
   /** The job with this id, or null. */
   async find(id: string): Promise<JobRow | null> {
     return (await this.db.read.select().from(jobs).where(eq(jobs.id, id)).get()) ?? null
   }
+}
+
+async function enqueueIn(tx: Queries, request: JobRequest, now: number): Promise<JobRow> {
+  const existing = await tx.select().from(jobs).where(eq(jobs.dedupeKey, request.repositoryId)).get()
+  if (!existing) return tx.insert(jobs).values(newJob(request, now)).returning().get()
+  const running = existing.state === 'running'
+  // The run under way keeps what it was asked; from then on the row says what the next one is asked.
+  const asked = running && !existing.rerun ? false : existing.acceptRemovals
+  return tx
+    .update(jobs)
+    .set({
+      priority: Math.max(existing.priority, request.priority),
+      runAt: Math.min(existing.runAt, request.runAt),
+      acceptRemovals: asked || request.acceptRemovals,
+      rerun: running,
+    })
+    .where(eq(jobs.id, existing.id))
+    .returning()
+    .get()
 }
 
 /** A finished write is only valid while the worker still holds the lease of this very attempt. */

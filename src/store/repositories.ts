@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { and, asc, count, eq, gt, inArray, isNotNull, lte, notInArray, type SQL, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/sqlite-core'
 import { AppError } from '../errors.ts'
-import type { Database } from './database.ts'
+import { type Alongside, type Database, nothingElse } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
+import { republish } from './republish.ts'
 import { archives, jobs, packages, refs, repositories, versions } from './schema.ts'
 import { nextRevision } from './settings.ts'
 
@@ -22,9 +24,19 @@ export type RepositoryChange = Partial<
     | 'syncInterval'
     | 'archives'
     | 'exposeSource'
+    | 'refsDigest'
+    | 'failures'
     | 'nextSyncAt'
   >
 >
+
+/** What happens with a change of a repository. */
+export interface UpdateOptions {
+  /** Documents of its packages show what is changed, so they are dated anew. */
+  readonly republished?: boolean
+  /** Done in the same transaction. */
+  readonly alongside?: (before: RepositoryRow, after: RepositoryRow) => Alongside
+}
 
 /** A ref that is not offered as a version, and why. */
 export interface RefIssue {
@@ -42,9 +54,13 @@ export interface RepositoryCounts {
 export class RepositoryTable {
   constructor(private readonly db: Database) {}
 
-  /** Stores a new repository. Throws AppError('conflict') with the id of the one that has this address already. */
-  async insert(row: RepositoryRow): Promise<void> {
+  /**
+   * Stores a new repository. `alongside` comes first and may refuse it.
+   * Throws AppError('conflict') with the id of the one that has this address already.
+   */
+  async insert(row: RepositoryRow, alongside: Alongside = nothingElse): Promise<void> {
     await this.db.write(async (tx) => {
+      await alongside(tx)
       const same = await tx.select().from(repositories).where(eq(repositories.urlKey, row.urlKey)).get()
       if (same) throw conflict(same)
       await tx.insert(repositories).values(row)
@@ -99,26 +115,42 @@ export class RepositoryTable {
   }
 
   /** Changes a repository; returns it as it is then, or null when there is none. Throws AppError('conflict'). */
-  async update(id: string, change: RepositoryChange, now: number): Promise<RepositoryRow | null> {
+  async update(
+    id: string,
+    change: RepositoryChange,
+    now: number,
+    { republished = false, alongside = () => nothingElse }: UpdateOptions = {},
+  ): Promise<RepositoryRow | null> {
     return this.db.write(async (tx) => {
+      const before = await tx.select().from(repositories).where(eq(repositories.id, id)).get()
+      if (!before) return null
       if (change.urlKey !== undefined) {
         const same = await tx.select().from(repositories).where(eq(repositories.urlKey, change.urlKey)).get()
         if (same && same.id !== id) throw conflict(same)
       }
-      const rows = await tx
+      const after = await tx
         .update(repositories)
         .set({ ...change, updatedAt: now })
         .where(eq(repositories.id, id))
         .returning()
-      return rows[0] ?? null
+        .get()
+      if (republished) await republish(tx, id, now)
+      await alongside(before, after)(tx)
+      return after
     })
+  }
+
+  /** Puts the key of an ssh host on record, unless the repository has another address by now. */
+  async pinHostKey({ id, url }: Pick<RepositoryRow, 'id' | 'url'>, hostKey: string): Promise<void> {
+    const same = and(eq(repositories.id, id), eq(repositories.url, url))
+    await this.db.write((tx) => tx.update(repositories).set({ hostKey }).where(same))
   }
 
   /**
    * Removes a repository with its packages. Returns the digests (SHA-256) of archives that nothing refers to any more,
    * or null when there was no such repository. The names stay known as once owned here.
    */
-  async delete(id: string, now: number): Promise<string[] | null> {
+  async delete(id: string, now: number, alongside: Alongside = nothingElse): Promise<string[] | null> {
     return this.db.write(async (tx) => {
       const owned = await tx.select().from(packages).where(eq(packages.repositoryId, id))
       for (const [index, row] of owned.entries()) {
@@ -130,12 +162,17 @@ export class RepositoryTable {
           .set({ offered: false, latestVersion: null, revision: await nextRevision(tx), modifiedAt, updatedAt: now })
           .where(eq(packages.id, row.id))
       }
-      const kept = tx.select({ sha256: archives.sha256 }).from(archives).where(sql`${archives.repositoryId} <> ${id}`)
+      // Uploads and built archives are different files, even with the same bytes.
+      const kept = tx
+        .select({ sha256: other.sha256 })
+        .from(other)
+        .where(sql`${other.repositoryId} <> ${id} AND (${other.format} = 0) = (${archives.format} = 0)`)
       const freed = await tx
         .selectDistinct({ sha256: archives.sha256 })
         .from(archives)
         .where(and(eq(archives.repositoryId, id), notInArray(archives.sha256, kept)))
       const gone = await tx.delete(repositories).where(eq(repositories.id, id)).returning({ id: repositories.id })
+      if (gone.length > 0) await alongside(tx)
       return gone.length === 0 ? null : freed.map((row) => row.sha256)
     })
   }
@@ -199,6 +236,8 @@ function conflict(existing: RepositoryRow): AppError {
 function placeOf(id: string): SQL {
   return sql`(SELECT created_at, id FROM repositories WHERE id = ${id})`
 }
+
+const other = alias(archives, 'other')
 
 /** Where the credentials of a repository are stored, which is what they are sealed to. */
 export function credentialsPlace(repositoryId: string): string {

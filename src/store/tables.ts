@@ -2,6 +2,7 @@ import { ArchiveTable } from './archives.ts'
 import { AuditTable } from './audit.ts'
 import type { Database } from './database.ts'
 import { DownloadTable } from './downloads.ts'
+import { IdempotentAnswerTable } from './idempotent-answers.ts'
 import { JobTable } from './jobs.ts'
 import { PackageTable } from './packages.ts'
 import { RateWindowTable } from './rate-windows.ts'
@@ -26,6 +27,7 @@ export function openTables(db: Database) {
     syncState: new SyncStateTable(db),
     archives: new ArchiveTable(db),
     audit: new AuditTable(db),
+    idempotentAnswers: new IdempotentAnswerTable(db),
     downloads: new DownloadTable(db),
     withdrawals: new WithdrawalTable(db),
   }

@@ -1,5 +1,5 @@
 import { and, asc, count, eq, gt, or, type SQL, sql } from 'drizzle-orm'
-import type { Database } from './database.ts'
+import { type Alongside, type Database, nothingElse } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { tokens } from './schema-access.ts'
 
@@ -38,9 +38,12 @@ export interface TokenUse {
 export class TokenTable {
   constructor(private readonly db: Database) {}
 
-  /** Stores a new token. */
-  async insert(row: TokenRow): Promise<void> {
-    await this.db.write((tx) => tx.insert(tokens).values(row))
+  /** Stores a new token. `alongside` comes first and may refuse it. */
+  async insert(row: TokenRow, alongside: Alongside = nothingElse): Promise<void> {
+    await this.db.write(async (tx) => {
+      await alongside(tx)
+      await tx.insert(tokens).values(row)
+    })
   }
 
   /** The token whose value, or whose value before the last rotation, has this SHA-256 (hexadecimal); or null. */

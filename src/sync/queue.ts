@@ -1,6 +1,7 @@
 import { AppError, isAppError, messageOf } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { JobProgress, JobRow, JobTable } from '../store/jobs.ts'
+import type { Alongside } from '../store/database.ts'
+import type { JobProgress, JobResult, JobRow, JobTable } from '../store/jobs.ts'
 import type { RepositoryTable } from '../store/repositories.ts'
 import { nextRetry, retryAfterRefusal } from './schedule.ts'
 
@@ -16,8 +17,8 @@ const LOOK_MS = 1_000
 /** Longest run of one job, in milliseconds: a source that drips must not hold a worker for ever. */
 const LONGEST_RUN_MS = 30 * 60_000
 
-/** Does one job; reports progress and obeys the signal. */
-export type Work = (job: JobRow, report: (progress: JobProgress) => void, signal: AbortSignal) => Promise<void>
+/** Does one job; reports progress and obeys the signal. Resolves to what it changed. */
+export type Work = (job: JobRow, report: (progress: JobProgress) => void, signal: AbortSignal) => Promise<JobResult>
 
 /** What a queue works with. `now` gives Unix seconds. */
 export interface QueueParts {
@@ -50,11 +51,22 @@ export class SyncQueue {
     this.look()
   }
 
-  /** Asks for a sync. Returns the job that will do it, which may have been asked for before. */
-  async request(repositoryId: string, priority: number, options: { acceptRemovals?: boolean } = {}): Promise<JobRow> {
+  /**
+   * Asks for a sync. Returns the job that will do it, which may have been asked for before; `alongside` is done in the
+   * same transaction.
+   */
+  async request(
+    repositoryId: string,
+    priority: number,
+    options: { acceptRemovals?: boolean; alongside?: (job: JobRow) => Alongside } = {},
+  ): Promise<JobRow> {
     const now = this.parts.now()
     const acceptRemovals = options.acceptRemovals ?? false
-    const job = await this.parts.jobs.enqueue({ repositoryId, priority, runAt: now, acceptRemovals }, now)
+    const job = await this.parts.jobs.enqueue(
+      { repositoryId, priority, runAt: now, acceptRemovals },
+      now,
+      options.alongside,
+    )
     if (this.timer !== null) this.look()
     return job
   }
@@ -106,10 +118,10 @@ export class SyncQueue {
     const lease = new Lease(this.parts, job, abort)
     try {
       await this.parts.repositories.noteSyncing(job.repositoryId)
-      await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
+      const result = await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
       await lease.end()
       await this.tellDone(job)
-      await this.parts.jobs.finish(job, null, this.parts.now())
+      await this.parts.jobs.finish(job, null, this.parts.now(), result)
     } catch (error) {
       await lease.end()
       await this.fail(job, abort.signal, error).catch((second: unknown) =>

@@ -26,9 +26,7 @@ export function sourceOpener(parts: {
             ? { type: 'none' }
             : restoreCredentials(parts.secretBox.open(row.credentials, credentialsPlace(row.id))),
         hostKey: row.hostKey,
-        onHostKey: async (hostKey) => {
-          await parts.repositories.update(row.id, { hostKey }, parts.now())
-        },
+        onHostKey: (hostKey) => parts.repositories.pinHostKey(row, hostKey),
       },
       { http: parts.http, localRoots: parts.localRoots },
     )

@@ -10,7 +10,7 @@ import { AppError } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
 import { Pacer } from '../pacer.ts'
 import type { RefList, Source } from '../sources/source.ts'
-import type { JobProgress } from '../store/jobs.ts'
+import type { JobProgress, JobResult } from '../store/jobs.ts'
 import type { RefIssue, RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
 import { type Diff, diffVersions } from './diff.ts'
@@ -18,6 +18,7 @@ import { matchesFilter } from './package-filter.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
 import { nextLook } from './schedule.ts'
+import { resultOf, unchangedResult } from './sync-result.ts'
 
 /** Parts a sync works with. Times are Unix seconds. */
 export interface SyncParts {
@@ -40,11 +41,12 @@ export interface SyncRequest {
 
 /**
  * Makes the stored versions of a repository equal to what its source offers. An unchanged repository costs one listing
- * of refs. Throws AppError('upstream') when the source cannot be read; what is stored stays as it was.
+ * of refs. Resolves to what it changed. Throws AppError('upstream') when the source cannot be read; what is stored stays
+ * as it was.
  */
-export async function syncRepository(parts: SyncParts, request: SyncRequest): Promise<void> {
+export async function syncRepository(parts: SyncParts, request: SyncRequest): Promise<JobResult> {
   const row = await parts.repositories.find(request.repositoryId)
-  if (!row) return
+  if (!row) return unchangedResult([])
   const source = await parts.openSource(row)
   try {
     request.report({ done: 0, total: 0, step: 'listing refs' })
@@ -55,7 +57,7 @@ export async function syncRepository(parts: SyncParts, request: SyncRequest): Pr
       // The outcome of the last reading stands, whatever failed since.
       const problem = (await parts.state.offersAnything(row.id)) ? null : NO_PACKAGES
       await parts.repositories.noteUnchanged(row.id, { now: parts.now(), nextSyncAt, problem })
-      return
+      return unchangedResult(await parts.repositories.issues(row.id))
     }
     const state = await parts.state.load(row.id)
     if (!request.acceptRemovals) refuseHalfGone(list, state)
@@ -66,6 +68,7 @@ export async function syncRepository(parts: SyncParts, request: SyncRequest): Pr
     request.signal.throwIfAborted()
     await parts.state.save(withArchives, parts.now())
     logOutcome(parts.logger, row, withArchives)
+    return resultOf(withArchives, state)
   } finally {
     await source.close()
   }

@@ -1,5 +1,7 @@
 import type { Caller } from '../../auth/scope.ts'
-import type { AuditTable } from '../../store/audit.ts'
+import { type AuditDraft, type AuditTable, recording } from '../../store/audit.ts'
+import type { Alongside } from '../../store/database.ts'
+import type { PeerOf } from '../base-url.ts'
 import type { RequestFacts } from '../request-facts.ts'
 
 /** A change to be recorded. `before` and `after` are what the API shows, which holds no secret. */
@@ -14,16 +16,26 @@ export interface Change {
 
 /** Records changes made through the API and, over the same routes, the command line. */
 export class AuditTrail {
-  /** `now` gives Unix seconds. */
+  /** `now` gives Unix seconds; `addressOf` the client behind a request, null over the local socket. */
   constructor(
     private readonly table: AuditTable,
     private readonly facts: RequestFacts,
+    private readonly addressOf: PeerOf,
     private readonly now: () => number,
   ) {}
 
-  /** Adds an entry: who, what, before and after, in which request, from where. */
+  /** Adds an entry after the change: who, what, before and after, in which request, from where. */
   async record(request: Request, caller: Caller, change: Change): Promise<void> {
-    await this.table.add({
+    await this.table.add(this.entry(request, caller, change))
+  }
+
+  /** The same entry, to be added in the transaction of the change itself. */
+  recording(request: Request, caller: Caller, change: Change): Alongside {
+    return recording(this.entry(request, caller, change))
+  }
+
+  private entry(request: Request, caller: Caller, change: Change): AuditDraft {
+    return {
       at: this.now(),
       actor: caller.actor,
       action: change.action,
@@ -31,7 +43,7 @@ export class AuditTrail {
       before: (change.before as Record<string, unknown>) ?? null,
       after: (change.after as Record<string, unknown>) ?? null,
       requestId: this.facts.idOf(request),
-      address: this.facts.peerOf(request),
-    })
+      address: this.addressOf(request),
+    }
   }
 }
