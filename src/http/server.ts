@@ -52,7 +52,7 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     if (response) return response
     facts.noteId(request, id)
     checkPath(request.url)
-    return optionsAnswer(app.routes, request) ?? app.handle(request)
+    return optionsAnswer(app.routes, request) ?? plainJson(app.handle(request))
   }
 
   const handler: Handler = async (request) => {
@@ -110,6 +110,14 @@ function optionsAnswer(routes: readonly Route[], request: Request): Response | n
 function requestId(request: Request): string {
   const sent = request.headers.get('x-request-id')
   return sent !== null && /^[A-Za-z0-9._-]{1,100}$/.test(sent) ? sent : crypto.randomUUID()
+}
+
+/** JSON has no charset parameter; Bun adds one to objects that a handler returns, which would make two forms of answers. */
+async function plainJson(given: Response | Promise<Response>): Promise<Response> {
+  const response = await given
+  const { headers } = response
+  if (headers.get('content-type') === 'application/json;charset=utf-8') headers.set('Content-Type', 'application/json')
+  return response
 }
 
 function pathOf(request: Request): string {

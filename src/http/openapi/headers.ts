@@ -44,6 +44,11 @@ export const HEADERS = {
     ),
   ),
   'X-Total-Count': count('How many there are on all pages.', 42),
+  'X-RateLimit-Limit': optional(
+    count('Requests that the token has in an hour, 0 for no limit; when a token came.', 1_000),
+  ),
+  'X-RateLimit-Remaining': optional(count('How many are left of them, when there is a limit.', 997)),
+  'X-RateLimit-Reset': optional(count('When the hour ends, in Unix seconds, when there is a limit.', 1_767_229_200)),
   ETag: text('Tells two states of the answer apart.', 'W/"mZoqFhtHhFYHSN2UaTsQvXhpOoE"', '^(?:W/)?"[^"]+"$'),
   'Last-Modified': optional(text('When the document last changed.', 'Tue, 01 Jul 2025 10:00:00 GMT', DATE)),
   Vary: text('Request headers that the answer depends on.', 'Authorization, Accept-Encoding'),
@@ -62,6 +67,9 @@ export const HEADERS = {
 
 /** Name of a header in `HEADERS`. */
 export type HeaderName = keyof typeof HEADERS
+
+/** Headers of answers to a token. */
+export const RATE_LIMIT: readonly HeaderName[] = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset']
 
 /** Headers of every answer whatever it is. */
 export const EVERYWHERE: readonly HeaderName[] = ['X-Request-Id', 'X-Content-Type-Options']

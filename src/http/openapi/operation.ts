@@ -1,7 +1,7 @@
 import type { DocumentDecoration, TSchema } from 'elysia'
 import type { AccessRule } from '../plugins/authenticate.ts'
 import { ALWAYS, type ErrorSentences, errorAnswers } from './errors.ts'
-import { EVERYWHERE, type HeaderName } from './headers.ts'
+import { EVERYWHERE, type HeaderName, RATE_LIMIT } from './headers.ts'
 
 /** An answer of an operation. Without a schema it has no body, unless `contentType` names one that is no JSON. */
 export interface Answer {
@@ -54,20 +54,21 @@ export const TAGS = {
 /** Name of a group. */
 export type Tag = keyof typeof TAGS
 
+const REFUSED: ErrorSentences = {
+  unauthorized: 'A token is needed.',
+  token_expired: 'This token has expired.',
+  rate_limited: 'This token has used up its 1000 requests of this hour.',
+}
+
 const DENIED: Readonly<Record<AccessRule | 'open', ErrorSentences>> = {
   open: {},
-  'any token': {
-    unauthorized: 'A token is needed.',
-    token_expired: 'This token has expired.',
-  },
+  'any token': REFUSED,
   'write token': {
-    unauthorized: 'A token is needed.',
-    token_expired: 'This token has expired.',
+    ...REFUSED,
     forbidden: 'This needs a token with write permission; the one sent is readonly.',
   },
   'unrestricted token': {
-    unauthorized: 'A token is needed.',
-    token_expired: 'This token has expired.',
+    ...REFUSED,
     forbidden: 'This needs a write token without allowed_package_prefixes.',
   },
 }
@@ -90,7 +91,12 @@ export function operation(spec: OperationSpec): DocumentDecoration {
       ...parameters('query', spec.query),
       ...parameters('header', spec.requestHeaders),
     ],
-    responses: Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
+    responses: Object.fromEntries(
+      Object.entries(answers).map(([status, answer]) => [
+        status,
+        response(answer, spec.access === 'open' || status === '401' ? [] : RATE_LIMIT),
+      ]),
+    ),
     'x-access': spec.access,
     ...(spec.path === undefined ? {} : { 'x-path': spec.path }),
     ...(spec.bodyExamples === undefined ? {} : { 'x-body-examples': spec.bodyExamples }),
@@ -110,12 +116,13 @@ function parameters(place: string, named: Readonly<Record<string, Parameter>> | 
   }))
 }
 
-function response({ description, schema, contentType = 'application/json', headers = [], examples }: Answer) {
-  const names = [...EVERYWHERE, ...headers]
+function response(answer: Answer, further: readonly HeaderName[]) {
+  const { description, schema, contentType = 'application/json', headers = [], examples } = answer
+  const names = new Set([...EVERYWHERE, ...headers, ...further])
   const body = schema ?? (contentType === 'application/json' ? undefined : {})
   return {
     description,
-    headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+    headers: Object.fromEntries([...names].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
     ...(body === undefined
       ? {}
       : { content: { [contentType]: { schema: body, ...(examples ? { examples: exampleObjects(examples) } : {}) } } }),
