@@ -2,6 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
 import type { ArchiveEvent } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
+import type { FileSystem } from './archives/file-system.ts'
+import { UploadStore } from './archives/upload-store.ts'
 import { Admission } from './auth/admission.ts'
 import { encryptionKey } from './auth/encryption-key.ts'
 import { FailedLogins } from './auth/failed-logins.ts'
@@ -20,6 +22,7 @@ import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
+import { logArchiveEvent } from './observability/archive-events.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { createUpstreamHttp } from './sources/upstream-http.ts'
@@ -40,6 +43,8 @@ export interface Overrides {
   readonly fetch?: typeof fetch
   readonly resolve?: Resolve
   readonly logger?: Logger
+  /** File operations of uploads. */
+  readonly uploadFiles?: FileSystem
   /** What the process is for, shown to a second one that wants the same data. */
   readonly purpose?: string
 }
@@ -108,8 +113,8 @@ async function assemble(base: Foundation): Promise<App> {
   const localToken = makeToken()
   verifier.trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
-  const archives = await openArchives(base, tables)
-  const parts = { ...base, tables, secretBox, catalog, verifier, limits, archives }
+  const stores = await openArchives(base, tables)
+  const parts = { ...base, tables, secretBox, catalog, verifier, limits, ...stores }
   const openSource = opener(parts)
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
@@ -121,7 +126,7 @@ async function assemble(base: Foundation): Promise<App> {
     downloadCounts,
     clientAddressOf,
     admission,
-    archives,
+    ...stores,
     verifier,
     catalog,
     queue,
@@ -138,13 +143,14 @@ async function assemble(base: Foundation): Promise<App> {
   return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken })
 }
 
-function openArchives({ config, logger }: Foundation, tables: Tables): Promise<ArchiveStore> {
-  return ArchiveStore.open({
-    directory: config.archiveDir,
-    maxBytes: config.archiveMaxBytes,
-    index: tables.archives,
-    onEvent: (event) => logArchiveEvent(logger, event),
-  })
+async function openArchives({ config, overrides, logger }: Foundation, { archives: index }: Tables) {
+  const onEvent = (event: ArchiveEvent) => logArchiveEvent(logger, event)
+  const shared = { directory: config.archiveDir, index, onEvent }
+  return {
+    archives: await ArchiveStore.open({ ...shared, maxBytes: config.archiveMaxBytes }),
+    uploads: await UploadStore.open({ ...shared, ...(overrides.uploadFiles ? { fs: overrides.uploadFiles } : {}) }),
+    uploadMaxBytes: config.uploadMaxBytes,
+  }
 }
 
 function createAdmission({ config, now }: Foundation, tables: Tables, facts: RequestFacts) {
@@ -162,6 +168,7 @@ interface Parts extends Foundation {
   readonly verifier: TokenVerifier
   readonly limits: RateLimits
   readonly archives: ArchiveStore
+  readonly uploads: UploadStore
 }
 
 function opener({ config, overrides, secretBox, tables, now }: Parts) {
@@ -243,7 +250,7 @@ function runnable(parts: Running): App {
         ...listeners.map((listener) => listener.stop(graceMs)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
       ])
-      await parts.archives.stop()
+      await Promise.all([parts.archives.stop(), parts.uploads.stop()])
       await quietly(logger, parts.verifier.flushUses())
       await quietly(logger, parts.limits.flush())
       await quietly(logger, parts.downloadCounts.flush())
@@ -277,18 +284,6 @@ async function checkKey(settings: SettingTable, box: SecretBox): Promise<void> {
 async function checkReady(config: Config, settings: SettingTable): Promise<void> {
   await settings.get('installed_at')
   await access(config.archiveDir, constants.W_OK)
-}
-
-function logArchiveEvent(logger: Logger, event: ArchiveEvent): void {
-  const { type, ...fields } = event
-  const flat =
-    'key' in fields
-      ? { ...fields, key: undefined, repository: fields.key.repositoryId, reference: fields.key.reference }
-      : fields
-  if (type === 'built') logger.info('archive built', flat)
-  else if (type === 'evicted') logger.debug('archive evicted', flat)
-  else if (type === 'failed') logger.warn('archive could not be built', flat)
-  else logger.error(`archive store: ${type}`, flat)
 }
 
 function quietly(logger: Logger, work: Promise<unknown>): Promise<unknown> {

@@ -17,6 +17,7 @@ export interface Config {
   readonly databaseAuthToken: string | null
   readonly archiveDir: string
   readonly archiveMaxBytes: number
+  readonly uploadMaxBytes: number
   readonly encryptionKey: Uint8Array | null
   readonly adminToken: string | null
   readonly syncInterval: number
@@ -85,6 +86,13 @@ const DEFINITIONS: readonly Definition[] = [
     '0',
     'size of the archive cache in bytes; 0 = no bound',
     integer(0, 0, Number.MAX_SAFE_INTEGER),
+  ),
+  define(
+    'uploadMaxBytes',
+    'UPLOAD_MAX_BYTES',
+    '268435456',
+    'largest zip that can be uploaded, in bytes',
+    integer(268_435_456, 1_024, 4_294_967_296),
   ),
   secret(
     'encryptionKey',

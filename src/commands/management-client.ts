@@ -8,6 +8,8 @@ import { silentLogger } from '../observability/logger.ts'
 export interface ManagementClient {
   /** Sends a request and returns the body. Throws AppError with the sentence of the server when it refuses. */
   call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown>
+  /** Uploads a file, a piece at a time, and returns the answer. Throws AppError like `call`. */
+  upload(path: string, file: Blob): Promise<unknown>
   /** Every item of a list, page by page. */
   list(path: string): Promise<Record<string, unknown>[]>
 }
@@ -49,16 +51,22 @@ async function answers(socket: string): Promise<boolean> {
 }
 
 function clientOf(send: Send): ManagementClient {
-  async function request(method: string, path: string, body?: unknown): Promise<Response> {
+  function request(method: string, path: string, body?: unknown): Promise<Response> {
     const json =
       body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
-    const response = await send(path, { method, ...json })
+    return accepted(path, { method, ...json })
+  }
+
+  async function accepted(path: string, init: RequestInit): Promise<Response> {
+    const response = await send(path, init)
     if (response.ok) return response
     const answer = (await response.json()) as { error?: string }
     throw new AppError('invalid', answer.error ?? `The server answered ${response.status}.`)
   }
   return {
     call: async (method, path, body) => (await request(method, path, body)).json(),
+    upload: async (path, body) =>
+      (await accepted(path, { method: 'PUT', body, headers: { 'Content-Type': 'application/zip' } })).json(),
     async list(path) {
       const items: Record<string, unknown>[] = []
       for (let next: string | null = path; next !== null; ) {

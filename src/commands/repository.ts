@@ -9,7 +9,7 @@ import { type RepositoryView, waitForSync } from './sync-progress.ts'
 /** `repository add|list|sync|remove`. */
 export const repository: Command = {
   summary: 'add, list, sync and remove repositories',
-  help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea] [--archives lazy|tags|all]
+  help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea|artifact] [--archives lazy|tags|all]
                                      [--credential-type token|http_basic|ssh_key --credential-file FILE]
                                      [--package-filter GLOBS] [--no-wait] [--json]
        package-broker repository list [--json]
@@ -17,7 +17,7 @@ export const repository: Command = {
        package-broker repository remove ID
 
 add   adds a repository and waits for its first sync. The credential is read from FILE, or from standard input for “-”:
-      the token, user:password, or the private key.
+      the token, user:password, or the private key. Of type artifact, which takes uploads, the URL may be left out.
 sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,
   async run(args) {
     const [action, ...rest] = args
@@ -44,7 +44,9 @@ async function add(args: string[]): Promise<number> {
     },
   })
   const body = {
-    url: only(positionals, 'repository add needs one URL.'),
+    ...(values.type === 'artifact' && positionals.length === 0
+      ? {}
+      : { url: only(positionals, 'repository add needs one URL.') }),
     vcs_type: values.type,
     ...(values.archives === undefined ? {} : { archives: values.archives }),
     ...(values['package-filter'] === undefined ? {} : { package_filter: values['package-filter'] }),

@@ -1,3 +1,4 @@
+import { artifact } from './artifact.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
 import { healthcheck } from './healthcheck.ts'
@@ -6,4 +7,4 @@ import { serve } from './serve.ts'
 import { token } from './token.ts'
 
 /** Every subcommand by its name, in the order of the overview. */
-export const COMMANDS: Readonly<Record<string, Command>> = { serve, repository, token, config, healthcheck }
+export const COMMANDS: Readonly<Record<string, Command>> = { serve, repository, artifact, token, config, healthcheck }

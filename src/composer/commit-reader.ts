@@ -60,7 +60,8 @@ export class CommitReader {
   }
 }
 
-function readFile(content: Uint8Array): CommitReading {
+/** Reads the bytes of a composer.json with everything that a version takes from it. */
+export function readFile(content: Uint8Array): CommitReading {
   let manifest: Manifest
   try {
     manifest = readManifest(content)

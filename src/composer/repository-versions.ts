@@ -188,10 +188,11 @@ function versionProblem(version: string, defaultBranch: boolean, file: ReadableM
 }
 
 /** A commit may carry any number as its date; this is the nearest second between 1970 and 9999. */
-function calendarSeconds(seconds: number): number {
+export function calendarSeconds(seconds: number): number {
   return Number.isNaN(seconds) ? 0 : Math.min(Math.max(Math.trunc(seconds), 0), LAST_SECOND)
 }
 
-function rfc3339(seconds: number): string {
+/** The text of a time that metadata holds, from Unix seconds. */
+export function rfc3339(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}+00:00`
 }

@@ -16,8 +16,8 @@ export interface Listener {
 const MAX_BODY = Number.MAX_SAFE_INTEGER
 /** Seconds of silence after which a connection is closed. */
 const IDLE_SECONDS = 30
-/** The same while an archive is being built, before its first byte; the longest Bun allows. */
-const COLD_ARCHIVE_SECONDS = 255
+/** The same while an archive is built or an uploaded one checked, before the first byte; the longest Bun allows. */
+const LONG_WORK_SECONDS = 255
 
 /** Listens on an address; port 0 picks a free one. Throws AppError('unavailable') when the address cannot be had. */
 export function listenOnPort(handler: Handler, options: ListenOptions): Listener {
@@ -46,8 +46,8 @@ function serve(handler: Handler, { host, port }: ListenOptions) {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
-        if (request.url.includes('/dist/') || request.url.endsWith('/readme'))
-          bun.timeout(request, COLD_ARCHIVE_SECONDS)
+        if (request.url.includes('/dist/') || request.url.endsWith('/readme') || request.method === 'PUT')
+          bun.timeout(request, LONG_WORK_SECONDS)
         return handler(request)
       },
       error: (error) => errorResponse(error, { path: '/', id: '' }),
@@ -68,10 +68,13 @@ export function listenOnSocket(handler: Handler, path: string, token: string): L
       unix: path,
       development: false,
       maxRequestBodySize: MAX_BODY,
-      fetch(request) {
+      fetch(request, bun) {
+        bun.timeout(request, LONG_WORK_SECONDS)
         const headers = new Headers(request.headers)
         headers.set('Authorization', `Bearer ${token}`)
-        return handler(new Request(request, { headers }))
+        // A request made of another one would hold the whole body in memory; made of its parts, it streams.
+        const { url, method, body, signal } = request
+        return handler(new Request(url, { method, headers, signal, ...(body === null ? {} : { body }) }))
       },
       error: (error) => errorResponse(error, { path: '/', id: '' }),
     })

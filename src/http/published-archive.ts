@@ -1,5 +1,6 @@
 import type { ArchiveFile } from '../archives/archive-index.ts'
 import type { ArchiveStore } from '../archives/archive-store.ts'
+import type { UploadStore } from '../archives/upload-store.ts'
 import type { Source } from '../sources/source.ts'
 import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 
@@ -10,12 +11,13 @@ const LONGEST_READ_MS = 10 * 60_000
 export interface PublishedArchiveParts {
   readonly repositories: RepositoryTable
   readonly archives: ArchiveStore
+  readonly uploads: UploadStore
   readonly openSource: (row: RepositoryRow) => Promise<Source>
 }
 
 /**
- * The archive of a published reference, built from its commit when it is not on disk; null when the repository it came
- * from is gone. Throws AppError('upstream') and what the archive store throws.
+ * The archive of a published reference: uploaded, or built from its commit when it is not on disk. Null when the
+ * repository it came from is gone. Throws AppError('upstream') and what the archive store throws.
  */
 export async function publishedArchive(
   parts: PublishedArchiveParts,
@@ -24,6 +26,7 @@ export async function publishedArchive(
   const row = await parts.repositories.find(published.repositoryId)
   if (!row) return null
   const key = { repositoryId: row.id, reference: published.reference, path: '' }
+  if (row.vcsType === 'artifact') return parts.uploads.get(key)
   return parts.archives.get(key, async (stopped) => {
     const source = await parts.openSource(row)
     try {

@@ -7,6 +7,7 @@ import { composerDirect } from './composer-api/direct.ts'
 import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
+import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artifacts.ts'
 import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './management-api/package-versions.ts'
 import { packageRoutes } from './management-api/packages.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
@@ -24,6 +25,7 @@ export interface ServerParts
   extends Omit<ComposerRoutesParts, 'recentArchives'>,
     NotifyParts,
     RepositoryRoutesParts,
+    ArtifactRoutesParts,
     TokenRoutesParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
@@ -93,6 +95,7 @@ function createRouter(
     .use(composerRoutes(composer))
     .use(notifyRoutes(parts))
     .use(repositoryRoutes(parts))
+    .use(artifactRoutes(parts))
     .use(packageRoutes(parts))
     .use(readmeRoutes(parts))
     .use(withdrawalRoutes(parts))

@@ -37,7 +37,16 @@ export class ArchiveTable {
       return (await tx.select(COLUMNS).from(archives).where(at(place)).get()) ?? digests
     })
   }
+
+  /** True when an uploaded archive with these bytes is referred to. */
+  async isUploaded(sha256: string): Promise<boolean> {
+    const uploaded = and(eq(archives.sha256, sha256), eq(archives.format, UPLOADED_FORMAT))
+    return (await this.db.read.select(COLUMNS).from(archives).where(uploaded).limit(1).get()) !== undefined
+  }
 }
+
+/** `format` of archives that were uploaded: their bytes are kept, and nothing here can make them again. */
+export const UPLOADED_FORMAT = 0
 
 const COLUMNS = {
   sha1: archives.sha1,

@@ -68,7 +68,12 @@ export class PackageTable {
   async content(packageId: string): Promise<PackageContent> {
     const visible = and(eq(versions.packageId, packageId), isNull(versions.hiddenAt))
     const owner = await this.db.read
-      .select({ id: repositories.id, url: repositories.url, exposed: repositories.exposeSource })
+      .select({
+        id: repositories.id,
+        url: repositories.url,
+        vcsType: repositories.vcsType,
+        exposed: repositories.exposeSource,
+      })
       .from(repositories)
       .innerJoin(packages, eq(packages.repositoryId, repositories.id))
       .where(eq(packages.id, packageId))
@@ -82,7 +87,7 @@ export class PackageTable {
     return {
       versions: rows,
       manifests: new Map(texts.map((row) => [row.blob, row.content])),
-      sourceUrl: owner?.exposed ? owner.url : null,
+      sourceUrl: owner?.exposed && owner.vcsType !== 'artifact' ? owner.url : null,
     }
   }
 

@@ -102,7 +102,13 @@ async function saveCommits(tx: Queries, outcome: SyncOutcome): Promise<void> {
   }
 }
 
-async function savePackage(tx: Queries, repositoryId: string, change: PackageChange, now: number): Promise<void> {
+/** Writes what changes of one package, inside a write transaction. Returns the package's id. */
+export async function savePackage(
+  tx: Queries,
+  repositoryId: string,
+  change: PackageChange,
+  now: number,
+): Promise<string> {
   const packageId = await savePackageRow(tx, repositoryId, change, now)
   for await (const some of chunks(change.save)) {
     const rows = some.map((draft) => ({
@@ -119,7 +125,7 @@ async function savePackage(tx: Queries, repositoryId: string, change: PackageCha
         target: [versions.packageId, versions.versionNormalized],
         set: OVERWRITTEN,
         // The last guard of the promises that a published version never changes and a withdrawn one never comes back.
-        setWhere: sql`(${versions.kind} <> 'tag' OR ${versions.reference} = excluded.reference)
+        setWhere: sql`(${versions.kind} = 'branch' OR ${versions.reference} = excluded.reference)
           AND ${versions.withdrawnAt} IS NULL`,
       })
     const published = some.map(({ reference, version, versionNormalized, alias, releasedAt }) => ({
@@ -140,6 +146,7 @@ async function savePackage(tx: Queries, repositoryId: string, change: PackageCha
       .set({ hiddenAt: now })
       .where(and(eq(versions.packageId, packageId), inArray(versions.versionNormalized, [...some])))
   }
+  return packageId
 }
 
 async function savePackageRow(tx: Queries, repositoryId: string, change: PackageChange, now: number): Promise<string> {

@@ -1,4 +1,5 @@
 import { ArchiveTable } from './archives.ts'
+import { ArtifactTable } from './artifacts.ts'
 import { AuditTable } from './audit.ts'
 import type { Database } from './database.ts'
 import { DownloadTable } from './downloads.ts'
@@ -26,6 +27,7 @@ export function openTables(db: Database) {
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),
     archives: new ArchiveTable(db),
+    artifacts: new ArtifactTable(db),
     audit: new AuditTable(db),
     idempotentAnswers: new IdempotentAnswerTable(db),
     downloads: new DownloadTable(db),

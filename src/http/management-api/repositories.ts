@@ -1,5 +1,6 @@
 import { Elysia, t } from 'elysia'
 import type { ArchiveStore } from '../../archives/archive-store.ts'
+import type { UploadStore } from '../../archives/upload-store.ts'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
@@ -13,8 +14,9 @@ import { PRIORITY, type SyncQueue } from '../../sync/queue.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { integer } from '../openapi/fields.ts'
 import { authenticate } from '../plugins/authenticate.ts'
+import { ARTIFACT, artifactRepository, refuseSync } from './artifact-repository.ts'
 import { REPOSITORY_OPERATIONS } from './repository-operations.ts'
-import { listResponse, pageOf } from './request-body.ts'
+import { listResponse, pageOf, wrongField } from './request-body.ts'
 import { shownJob, shownRepositories } from './shown-repository.ts'
 
 /** What the routes of repositories work with. `now` gives Unix seconds. */
@@ -25,6 +27,7 @@ export interface RepositoryRoutesParts {
   readonly queue: SyncQueue
   readonly catalog: PackageCatalog
   readonly archives: ArchiveStore
+  readonly uploads: UploadStore
   readonly secretBox: SecretBox
   readonly localRoots: readonly string[]
   readonly baseUrlOf: BaseUrlOf
@@ -39,12 +42,14 @@ const oneOf = <const Values extends readonly string[]>(values: Values) =>
 
 const NewRepository = t.Object(
   {
-    url: t.String({
-      minLength: 1,
-      maxLength: 2_000,
-      description: 'address of the repository, as `git clone` takes it',
-    }),
-    vcs_type: oneOf(VCS_TYPES),
+    url: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 2_000,
+        description: 'address of the repository, as `git clone` takes it; of vcs_type artifact a label, or nothing',
+      }),
+    ),
+    vcs_type: oneOf([...VCS_TYPES, ARTIFACT]),
     credential_type: t.Optional(oneOf(CREDENTIAL_TYPES)),
     auth_credentials: t.Optional(t.Any({ description: 'a string or an object, by credential_type' })),
     package_filter: t.Optional(
@@ -91,10 +96,11 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
     .delete(
       '/:id',
       async ({ params }) => {
-        const freed = await repositories.delete(params.id, parts.now())
+        const row = await found(repositories, params.id)
+        const freed = await repositories.delete(row.id, parts.now())
         if (freed === null) throw unknown(params.id)
         await parts.catalog.refresh()
-        await parts.archives.remove(freed)
+        await (row.vcsType === ARTIFACT ? parts.uploads.release(freed) : parts.archives.remove(freed))
         return { message: 'Repository deleted' }
       },
       { detail: REPOSITORY_OPERATIONS.remove },
@@ -102,15 +108,18 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
     .post(
       '/:id/sync',
       async ({ params, query, status }) => {
-        const { id } = await found(repositories, params.id)
+        const row = await found(repositories, params.id)
+        refuseSync(row)
         const acceptRemovals = query.accept_removals === 'true'
-        return status(202, shownJob(await queue.request(id, PRIORITY.requested, { acceptRemovals })))
+        return status(202, shownJob(await queue.request(row.id, PRIORITY.requested, { acceptRemovals })))
       },
       { query: SyncQuery, detail: REPOSITORY_OPERATIONS.sync },
     )
 }
 
 async function createRepository(parts: RepositoryRoutesParts, body: typeof NewRepository.static) {
+  if (body.vcs_type === ARTIFACT) return createArtifactRepository(parts, body)
+  if (body.url === undefined) throw wrongField('url', 'needs the address of the repository')
   const credentialType = body.credential_type ?? 'none'
   const { url, urlKey } = checkSourceUrl(body.url, credentialType, parts.localRoots)
   const credentials = parseCredentials(credentialType, body.auth_credentials)
@@ -143,6 +152,12 @@ async function createRepository(parts: RepositoryRoutesParts, body: typeof NewRe
   await parts.repositories.insert(row)
   await parts.queue.request(id, PRIORITY.first)
   return shown(parts, await found(parts.repositories, id))
+}
+
+async function createArtifactRepository(parts: RepositoryRoutesParts, body: typeof NewRepository.static) {
+  const row = artifactRepository(newId('repo'), body, parts.now())
+  await parts.repositories.insert(row)
+  return shown(parts, row)
 }
 
 async function shown(parts: RepositoryRoutesParts, row: RepositoryRow) {

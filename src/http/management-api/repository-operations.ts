@@ -9,7 +9,7 @@ const Progress = part({ done: count('refs read'), total: count('refs to read'), 
 const Repository = shape('Repository', {
   id: idOf('repo', 'names the repository'),
   url: t.String({ description: 'address without credentials' }),
-  vcs_type: words(VCS_TYPES),
+  vcs_type: words([...VCS_TYPES, 'artifact']),
   credential_type: words(CREDENTIAL_TYPES),
   has_credentials: t.Boolean(),
   package_filter: orNull(t.String({ description: 'comma-separated globs of package names' })),
