@@ -5,7 +5,9 @@ BUN := .bun/bun
 TARGET ?=
 OUT ?= dist/package-broker
 
-.PHONY: run test check build bench format migration clean programs
+MINUTES ?= 10
+
+.PHONY: run test fuzz check build bench format migration clean programs
 
 ## Build and serve on :8080 with an embedded database under ./data; prints the administrator token once.
 run: build
@@ -14,6 +16,10 @@ run: build
 ## Every test, with real git, PHP and Composer.
 test: programs node_modules/.installed
 	$(BUN) test $(TESTS)
+
+## Requests made at random from the OpenAPI document, for MINUTES; `make test` sends some of them, the same each time.
+fuzz: programs node_modules/.installed
+	FUZZ_MINUTES=$(MINUTES) $(BUN) test test/http/openapi.contract.test.ts
 
 ## Format, lint, types and import rules.
 check: node_modules/.installed

@@ -23,13 +23,17 @@ export interface Schema {
   readonly maxProperties?: number
 }
 
+/** A body of one content type. */
+export interface Media {
+  readonly schema: Schema
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>
+}
+
 /** A body by content type. */
 export interface Body {
   readonly required?: boolean
   readonly headers?: Readonly<Record<string, { readonly $ref: string }>>
-  readonly content?: Readonly<
-    Record<string, { readonly schema: Schema; readonly examples?: Readonly<Record<string, { value: unknown }>> }>
-  >
+  readonly content?: Readonly<Record<string, Media>>
 }
 
 export interface Parameter {
