@@ -38,7 +38,7 @@ export class FailedLogins {
 }
 
 /** Of an IPv6 address the first 64 bits, since one client has at least that many addresses. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? []
   const groups = head === '' ? [] : head.split(':')

@@ -2,9 +2,18 @@ import { artifact } from './artifact.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
 import { healthcheck } from './healthcheck.ts'
+import { packages } from './package.ts'
 import { repository } from './repository.ts'
 import { serve } from './serve.ts'
 import { token } from './token.ts'
 
 /** Every subcommand by its name, in the order of the overview. */
-export const COMMANDS: Readonly<Record<string, Command>> = { serve, repository, artifact, token, config, healthcheck }
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  serve,
+  repository,
+  artifact,
+  package: packages,
+  token,
+  config,
+  healthcheck,
+}

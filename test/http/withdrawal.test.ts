@@ -5,6 +5,14 @@ import { TestApp } from '../support/app.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
 
+interface Entry {
+  actor: string
+  action: string
+  subject: string
+  before: string
+  after: string
+}
+
 interface Shown {
   id: string
   latest_version: string | null
@@ -169,9 +177,9 @@ test('withdrawing and restoring are in the audit', () => {
   const database = new Database(join(app.directory, 'data/package-broker.db'), { readonly: true })
   const rows = database
     .query('SELECT actor, action, subject, before, after FROM audit_entries WHERE subject = ? ORDER BY id LIMIT 2')
-    .all(id) as { after: string; before: string }[]
+    .all(id) as Entry[]
   database.close()
-  const facts = (row: { after: string; before: string }) => ({
+  const facts = (row: Entry): Record<string, unknown> => ({
     ...row,
     before: JSON.parse(row.before),
     after: JSON.parse(row.after),

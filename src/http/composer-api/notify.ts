@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { networkOf } from '../../auth/failed-logins.ts'
 import { type Caller, maySee } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { isAppError } from '../../errors.ts'
@@ -61,7 +62,7 @@ function count(
     const entry = caller && !maySee(caller.scope, name) ? null : catalog.get(name)
     return entry ? [{ packageId: entry.id, version }] : []
   })
-  const who = caller ? caller.actor : `address ${subscriberOf(clientAddressOf(request) ?? 'local')}`
+  const who = caller ? caller.actor : `address ${networkOf(clientAddressOf(request) ?? 'local')}`
   const granted = allowance.take(who, ours.length, caller ? BY_TOKEN : BY_ADDRESS)
   for (const { packageId, version } of ours.slice(0, granted)) downloadCounts.note(packageId, version)
 }
@@ -108,17 +109,4 @@ function noticesIn(text: string): Notice[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
-}
-
-/** What one subscriber of the internet is given: an IPv4 address, or the first 64 bits of an IPv6 one. */
-function subscriberOf(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':').filter((group) => group !== '')
-  const rest = tail === undefined ? [] : tail.split(':').filter((group) => group !== '')
-  while (tail !== undefined && groups.length + rest.length < 8) groups.push('0')
-  return [...groups, ...rest]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')
 }
