@@ -202,6 +202,8 @@ export const COMPOSER_OPERATIONS = {
     summary: 'Tell of what was installed',
     description:
       'What Composer sends after an install or update, often without a token: `{"downloads":[{"name","version"}]}` with the normalised version. The answer is the same whatever came; what is no version of a package here is ignored.',
+    body: { description: 'The downloads; anything else is ignored.', required: false, schema: t.Any() },
+    bodyExamples: { installed: { downloads: [{ name: 'acme/lib', version: '1.0.0.0' }] } },
     answers: {
       200: {
         description: 'It was read.',

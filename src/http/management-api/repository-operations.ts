@@ -156,6 +156,9 @@ export const REPOSITORY_OPERATIONS = {
       },
     },
     answers: { 202: { description: 'The job.', schema: Job, examples: { queued: JOB_EXAMPLE } } },
-    errors: unknown,
+    errors: {
+      ...unknown,
+      conflict: 'Repository repo_4XfJ2mQv7RtYhKpL9wZ takes uploads and has no source to sync.',
+    },
   }),
 }

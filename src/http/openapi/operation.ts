@@ -32,6 +32,8 @@ export interface OperationSpec {
   readonly pathParameters?: Readonly<Record<string, Parameter>>
   readonly query?: Readonly<Record<string, Parameter>>
   readonly requestHeaders?: Readonly<Record<string, Parameter>>
+  /** The body of a route that reads it itself. */
+  readonly body?: { readonly description: string; readonly schema: TSchema; readonly required: boolean }
   readonly bodyExamples?: Readonly<Record<string, unknown>>
   readonly answers: Readonly<Record<number, Answer>>
   /** Errors beside those that every operation of this access has. */
@@ -98,11 +100,16 @@ export function operation(spec: OperationSpec): DocumentDecoration {
       ]),
     ),
     'x-access': spec.access,
+    ...(spec.body === undefined ? {} : { requestBody: ownBody(spec.body, spec.bodyExamples) }),
     ...(spec.path === undefined ? {} : { 'x-path': spec.path }),
     ...(spec.bodyExamples === undefined ? {} : { 'x-body-examples': spec.bodyExamples }),
   }
   // Elysia's type is that of OpenAPI 3.0; schemas here are JSON Schema, as in 3.1.
   return detail as unknown as DocumentDecoration
+}
+
+function ownBody({ schema, ...body }: NonNullable<OperationSpec['body']>, examples: OperationSpec['bodyExamples']) {
+  return { ...body, content: { 'application/json': { schema, examples: exampleObjects(examples ?? {}) } } }
 }
 
 function parameters(place: string, named: Readonly<Record<string, Parameter>> | undefined) {

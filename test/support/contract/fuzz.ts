@@ -121,7 +121,8 @@ class FuzzRun {
     if (secured && success && !headers.has('x-ratelimit-limit')) problems.push('no X-RateLimit-Limit')
     if (status === 429 && !headers.has('retry-after')) problems.push('no Retry-After')
     const json = operation.requestBody?.content?.['application/json']
-    if (!json || !success || sent.body === null || sent.body === '') return problems
+    const anything = Object.keys(json?.schema ?? {}).length === 0
+    if (!json || anything || !success || typeof sent.body !== 'string' || sent.body === '') return problems
     const problem = this.check.problemOf(json.schema, JSON.parse(sent.body))
     if (problem !== null) problems.push(`a body that does not fit is accepted: ${problem}`)
     return problems
@@ -146,7 +147,7 @@ class FuzzRun {
     const kind = `${name} ${status} ${problem.replace(/\d+/g, '#').slice(0, 60)}`
     if (this.problems.has(kind)) return
     const { Authorization: _secret, ...headers } = sent.headers
-    const shown = `${sent.method} ${sent.url} ${JSON.stringify(headers)} ${sent.body?.slice(0, SHOWN) ?? ''}`
+    const shown = `${sent.method} ${sent.url} ${JSON.stringify(headers)} ${sent.body?.toString().slice(0, SHOWN) ?? ''}`
     this.problems.set(kind, `${name}, ${status}: ${problem}\n  ${shown}`)
   }
 }

@@ -16,8 +16,8 @@ export interface Draft {
   readonly query: readonly (readonly [name: string, value: string])[]
   readonly headers: Readonly<Record<string, Piece | undefined>>
   readonly contentType: string | null
-  /** Null for none; text is sent as it is. */
-  readonly body: string | null
+  /** Null for none; text is sent as it is, a number names an archive. */
+  readonly body: string | number | null
 }
 
 const ODD_TEXT = ['', ' ', '..', '%2e%2e%2f', '\u0000', 'x'.repeat(300), 'é💥', 'a/b', '%', '"', '*', '-1', 'null']
@@ -48,7 +48,9 @@ export function draftsOf(placed: PlacedOperation, lookup: Lookup): fc.Arbitrary<
       Object.fromEntries(inPlace('header').map(({ name }) => [name, fc.oneof(known, asText(headerText))])),
       { requiredKeys: [] },
     ),
-    ...bodies(operation.requestBody?.content?.['application/json'], lookup),
+    ...(operation.requestBody?.content?.['application/zip']
+      ? uploads()
+      : bodies(operation.requestBody?.content?.['application/json'], lookup)),
   })
 }
 
@@ -67,7 +69,22 @@ function queries(parameters: readonly Parameter[], lookup: Lookup): fc.Arbitrary
   return fc.array(fc.oneof(...each), { maxLength: 3 })
 }
 
-function bodies(media: Media | undefined, lookup: Lookup) {
+interface Payload {
+  readonly contentType: fc.Arbitrary<Draft['contentType']>
+  readonly body: fc.Arbitrary<Draft['body']>
+}
+
+function uploads(): Payload {
+  return {
+    contentType: fc.constantFrom('application/zip', 'application/zip', 'application/json', null),
+    body: fc.oneof(
+      { weight: 4, arbitrary: fc.nat() },
+      { weight: 1, arbitrary: fc.oneof(fc.string(), fc.constantFrom('', 'PK\u0003\u0004', null)) },
+    ),
+  }
+}
+
+function bodies(media: Media | undefined, lookup: Lookup): Payload {
   if (media === undefined) {
     const none = { weight: 5, arbitrary: fc.constant(null) }
     const some = { weight: 1, arbitrary: fc.constantFrom('{}', 'x') }

@@ -1,3 +1,4 @@
+import { strToU8, zipSync } from 'fflate'
 import type { Listener } from '../../../src/http/listen.ts'
 import { TestApp } from '../app.ts'
 import { createGitRepository } from '../git-repository.ts'
@@ -11,7 +12,7 @@ export interface Sent {
   readonly method: string
   readonly url: string
   readonly headers: Record<string, string>
-  readonly body: string | null
+  readonly body: string | Uint8Array<ArrayBuffer> | null
 }
 
 /** Values of path parameters that lead somewhere, beside ids. */
@@ -34,6 +35,7 @@ const NOWHERE = 'http://127.0.0.1:1'
 export class ContractWorld {
   private readonly ids = new Map<string, string[]>()
   private readonly validators: string[] = []
+  private readonly uploads = uploads()
   private made = 0
 
   private constructor(
@@ -42,6 +44,7 @@ export class ContractWorld {
     private readonly tokens: Readonly<Record<Sender, string | null>>,
     /** Ids that the senders depend on: no request may change what they name. */
     private readonly kept: ReadonlySet<string>,
+    private readonly artifactRepository: string,
   ) {}
 
   static async start(): Promise<ContractWorld> {
@@ -50,11 +53,13 @@ export class ContractWorld {
     createGitRepository(app.path('lib.git'), {
       commits: [
         library('acme/lib', 'one', { tags: ['1.0.0', 'no-version'] }),
+        { files: { 'README.md': '# Library\n' } },
         library('acme/lib', 'two', { tags: ['v1.1.0'] }),
         library('acme/lib', 'three', { branch: 'feature/x' }),
       ],
     })
     const repository = await app.addRepository(app.path('lib.git'))
+    const artifacts = await app.addRepository('uploads', { vcs_type: 'artifact' })
     const owner = await app.token({ permissions: 'write', rate_limit_max: 0 })
     const readonly = await app.token({ rate_limit_max: 1_000_000 })
     const restricted = await app.token({ allowed_packages: [{ name: 'acme/lib', constraint: '^1.0' }] })
@@ -74,8 +79,8 @@ export class ContractWorld {
       stranger: `pb_${'x'.repeat(43)}`,
       nobody: null,
     }
-    const kept = new Set([repository, owner, readonly, restricted, shop, expired].map(({ id }) => id))
-    const world = new ContractWorld(app, await app.app.start(), tokens, kept)
+    const kept = new Set([repository, artifacts, owner, readonly, restricted, shop, expired].map(({ id }) => id))
+    const world = new ContractWorld(app, await app.app.start(), tokens, kept, artifacts.id)
     for (const id of kept) world.noteId(id)
     return world
   }
@@ -141,6 +146,7 @@ export class ContractWorld {
     const collection = path.split('/')[2] ?? ''
     const prefix = PREFIXES[collection]
     const reads = method === 'GET' || method === 'HEAD'
+    if (path.endsWith('/artifacts') && piece.known % 4 > 0) return this.artifactRepository
     const candidates =
       PATHS[name] ??
       (this.ids.get(prefix ?? '') ?? []).filter((id) => reads || path.endsWith('/sync') || !this.kept.has(id))
@@ -154,7 +160,8 @@ export class ContractWorld {
   }
 
   /** Repositories that requests add are on a port of this machine where nobody listens: nothing is asked elsewhere. */
-  private body(operationId: string, body: string | null): string | null {
+  private body(operationId: string, body: Draft['body']): Sent['body'] {
+    if (typeof body === 'number') return this.uploads[body % this.uploads.length] ?? null
     if (body === null || !/repositor/i.test(operationId)) return body
     this.made += 1
     return body.replace(/"url":"(?:[^"\\]|\\.)+"/, () => `"url":"${NOWHERE}/made-${this.made}.git"`)
@@ -168,4 +175,25 @@ export class ContractWorld {
     if (sender === 'expired' || sender === 'stranger') this.app.clock.now += 20
     return { Authorization: this.made % 2 === 0 ? `Bearer ${token}` : `Basic ${btoa(`token:${token}`)}` }
   }
+}
+
+/** Archives to upload: versions, one of them twice with other bytes, and some that have to be refused. */
+function uploads(): Uint8Array<ArrayBuffer>[] {
+  const zip = (files: Record<string, string>) =>
+    new Uint8Array(zipSync(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, strToU8(text)]))))
+  const version = (number: string, mark = '') =>
+    zip({
+      'composer.json': JSON.stringify({ name: 'acme/uploaded', version: number }),
+      'src/a.php': `<?php // ${mark}`,
+    })
+  return [
+    version('1.0.0'),
+    version('1.0.0', 'other'),
+    version('2.0.0'),
+    version('no version'),
+    version('1.2.0').slice(0, 100),
+    zip({ 'composer.json': '{' }),
+    zip({ 'composer.json': JSON.stringify({ name: 'acme/uploaded' }), '../evil.php': '' }),
+    zip({ 'src/a.php': '' }),
+  ]
 }
