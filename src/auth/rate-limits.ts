@@ -13,13 +13,13 @@ export interface DefaultLimits {
   readonly write: number
 }
 
-/** What a caller may still do in the current hour, for the headers of an answer. */
+/** What a caller may still do in the current hour, written as the headers of an answer show it. */
 export interface RateWindow {
-  /** Requests per window; 0 for no limit. */
-  readonly limit: number
+  /** Requests per window; `0` for no limit. */
+  readonly limitText: string
   readonly remaining: number
   /** Unix seconds of the window's end. */
-  readonly reset: number
+  readonly resetText: string
   /** Takes one request back that turned out not to count. */
   giveBack(): void
 }
@@ -28,8 +28,12 @@ export interface RateWindow {
 class CountedWindow implements RateWindow {
   /** Of the caller that came last. */
   limit = 0
+  limitText = '0'
+  readonly resetText: string
   /** Added since the last write, and perhaps negative. */
   unwritten = 0
+  /** True while it is among the changed ones. */
+  waiting = false
 
   /** `used` counts every instance, as far as is known. */
   constructor(
@@ -37,7 +41,9 @@ class CountedWindow implements RateWindow {
     readonly startsAt: number,
     public used: number,
     private readonly changed: Set<CountedWindow>,
-  ) {}
+  ) {
+    this.resetText = String(this.reset)
+  }
 
   get remaining(): number {
     return Math.max(0, this.limit - this.used)
@@ -47,9 +53,12 @@ class CountedWindow implements RateWindow {
     return this.startsAt + WINDOW
   }
 
-  take(limit: number, now: number): void {
-    this.limit = limit
-    if (limit > 0 && this.used >= limit) throw usedUp(this, now)
+  take(limit: number, now: () => number): void {
+    if (limit !== this.limit) {
+      this.limit = limit
+      this.limitText = String(limit)
+    }
+    if (limit > 0 && this.used >= limit) throw usedUp(this, now())
     this.add(1)
   }
 
@@ -60,12 +69,14 @@ class CountedWindow implements RateWindow {
   private add(requests: number): void {
     this.used += requests
     this.unwritten += requests
+    if (this.waiting) return
+    this.waiting = true
     this.changed.add(this)
   }
 }
 
 /** The window of a caller that nothing counts. */
-const UNCOUNTED: RateWindow = { limit: 0, remaining: 0, reset: 0, giveBack: () => {} }
+const UNCOUNTED: RateWindow = { limitText: '0', remaining: 0, resetText: '0', giveBack: () => {} }
 
 /** Counts requests per token in fixed hours: in memory, written now and then, added up over instances. */
 export class RateLimits {
@@ -94,7 +105,7 @@ export class RateLimits {
   /** Counts one request in a window. Throws AppError('rate_limited') when it has none left; that one is not counted. */
   take(caller: Caller, window: RateWindow): void {
     if (!(window instanceof CountedWindow)) return
-    window.take(caller.rateLimit ?? this.defaults[caller.permissions], this.now())
+    window.take(caller.rateLimit ?? this.defaults[caller.permissions], this.now)
   }
 
   /** Writes what was counted since the last time. What cannot be written is kept for the next time. */
@@ -130,7 +141,7 @@ export class RateLimits {
 
   private forgetOne(): void {
     for (const [tokenId, window] of this.windows) {
-      if (this.changed.has(window)) continue
+      if (window.waiting) continue
       this.windows.delete(tokenId)
       return
     }
@@ -151,7 +162,11 @@ export class RateLimits {
       for (const { window, requests } of changes) window.unwritten += requests
       throw error
     }
-    for (const window of this.changed) if (window.unwritten === 0) this.changed.delete(window)
+    for (const window of this.changed) {
+      if (window.unwritten !== 0) continue
+      window.waiting = false
+      this.changed.delete(window)
+    }
     await this.forgetPastHours()
   }
 
@@ -160,13 +175,13 @@ export class RateLimits {
     if (this.pruned === startsAt) return
     await this.table.prune(startsAt - WINDOW)
     for (const [tokenId, window] of this.windows) {
-      if (window.startsAt < startsAt && !this.changed.has(window)) this.windows.delete(tokenId)
+      if (window.startsAt < startsAt && !window.waiting) this.windows.delete(tokenId)
     }
     this.pruned = startsAt
   }
 }
 
-function usedUp({ limit, reset }: RateWindow, now: number): AppError {
+function usedUp({ limit, reset }: CountedWindow, now: number): AppError {
   const wait = Math.max(1, reset - now)
   const span = wait < 120 ? `${wait} seconds` : `${Math.ceil(wait / 60)} minutes`
   return new AppError('rate_limited', `This token has used its ${limit} requests of this hour; try again in ${span}.`, {

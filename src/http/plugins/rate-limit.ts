@@ -7,8 +7,8 @@ import type { RateWindow } from '../../auth/rate-limits.ts'
 export function showLimit(response: Response, window: RateWindow): void {
   if (response.status === 304) window.giveBack()
   const { headers } = response
-  headers.set('X-RateLimit-Limit', String(window.limit))
-  if (window.limit === 0) return
+  headers.set('X-RateLimit-Limit', window.limitText)
+  if (window.limitText === '0') return
   headers.set('X-RateLimit-Remaining', String(window.remaining))
-  headers.set('X-RateLimit-Reset', String(window.reset))
+  headers.set('X-RateLimit-Reset', window.resetText)
 }
