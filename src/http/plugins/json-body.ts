@@ -7,9 +7,9 @@ const DEEPEST = 64
 
 /**
  * The JSON body of a request; null when there is none, whatever content type it names.
- * Throws AppError('too_large') as soon as it is known to be, and AppError('invalid') for anything but JSON.
+ * Throws AppError('too_large') as soon as it is known to be, and AppError('invalid') for anything but a JSON object.
  */
-export async function readJsonBody(request: Request): Promise<unknown> {
+export async function readJsonBody(request: Request): Promise<object | null> {
   const bytes = await readBytes(request)
   if (bytes.length === 0) return null
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
@@ -17,6 +17,13 @@ export async function readJsonBody(request: Request): Promise<unknown> {
     throw new AppError('invalid', 'The body has to be JSON, sent with the header Content-Type: application/json.')
   }
   if (isTooDeep(bytes)) throw new AppError('invalid', `The body is nested deeper than ${DEEPEST} levels.`)
+  const body = parse(bytes)
+  // Elysia lets anything that is empty pass for an optional body: [], 0, "" and false too.
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
+  throw new AppError('invalid', 'The body has to be a JSON object.')
+}
+
+function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {

@@ -94,7 +94,19 @@ function bodies(media: Media | undefined, lookup: Lookup): Payload {
   const examples = Object.values(media.examples ?? {}).map(({ value }) => fc.constant(value))
   const fitting = fc.oneof(valuesOf(media.schema, lookup), ...examples)
   const json = (values: fc.Arbitrary<unknown>) => values.map((value) => JSON.stringify(value))
-  const broken = fc.constantFrom('', '{', 'null', '[]', '"x"', '{"a":', '[[['.repeat(5_000), '\u0000')
+  const broken = fc.constantFrom(
+    '',
+    '{',
+    'null',
+    '[]',
+    '""',
+    '0',
+    'false',
+    '"x"',
+    '{"a":',
+    '[[['.repeat(5_000),
+    '\u0000',
+  )
   return {
     contentType: fc.oneof(
       { weight: 12, arbitrary: fc.constant('application/json') },
