@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { TestApp } from '../support/app.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
+import { zipOf } from '../support/zip-builder.ts'
 
 interface Entry {
   actor: string
@@ -190,4 +191,32 @@ test('withdrawing and restoring are in the audit', () => {
     { actor: 'local', action: 'version.withdraw', subject: id, before: offered, after: withdrawn },
     { actor: 'local', action: 'version.restore', subject: id, before: withdrawn, after: offered },
   ])
+})
+
+test('an upload is withdrawn and restored in the same way, and its README is read', async () => {
+  const added = await app.ask('/api/repositories', { json: { vcs_type: 'artifact' } })
+  const { id: uploads } = (await added.json()) as { id: string }
+  const upload = (mark: string) =>
+    app.ask(`/api/repositories/${uploads}/artifacts`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/zip' },
+      body: zipOf([
+        { name: 'built/composer.json', content: JSON.stringify({ name: 'acme/built', version: '1.0.0' }) },
+        { name: 'built/README', content: mark },
+      ]),
+    })
+  const created = await upload('one')
+  expect(created.status).toBe(201)
+  const { package_id: packageId } = (await created.json()) as { package_id: string }
+  const readme = await app.ask(`/api/packages/${packageId}/versions/1.0.0/readme`)
+  expect(readme.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+  expect(await readme.text()).toBe('one')
+  expect((await change('1.0.0', 'withdraw', packageId)).status).toBe(200)
+  expect((await app.ask('/dist/acme/built/1.0.0.zip')).status).toBe(200)
+  expect((await upload('two')).status).toBe(409)
+  expect(await (await change('1.0.0', 'restore', packageId)).json()).toMatchObject({ offered: true })
+  expect(await (await app.ask('/p2/acme/built.json')).json()).toMatchObject({
+    packages: { 'acme/built': { '1.0.0': { version: '1.0.0' } } },
+  })
+  expect((await upload('two')).status).toBe(409)
 })
