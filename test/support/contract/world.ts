@@ -17,8 +17,8 @@ export interface Sent {
 
 /** Values of path parameters that lead somewhere, beside ids. */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
-  vendor: ['acme', 'acme', 'ACME', 'other'],
-  package: ['lib', 'lib', 'other'],
+  vendor: ['acme', 'acme', 'acme', 'acme', 'acme', 'ACME', 'other'],
+  package: ['lib', 'lib', 'lib', 'uploaded', 'other'],
   file: ['lib.json', 'lib~dev.json', 'lib$abc.json', 'other.json', 'lib'],
   version: ['1.0.0', '1.0.0', '1.1.0', 'dev-main', 'v1.1.0', 'dev-feature/x', '9.9.9'],
   name: ['acme/lib.json', 'acme/other.json', 'lib.json'],
@@ -29,6 +29,9 @@ const PREFIXES: Readonly<Record<string, string>> = { repositories: 'repo', token
 
 const ID = /"((?:repo|tok|pkg|job|aud|ver|dlv|res)_[A-Za-z0-9_-]{5,40})"/g
 const REMEMBERED = 40
+/** `ETag` and `Last-Modified` of the last answers. */
+const VALIDATORS = 12
+const RANGES = ['bytes=0-0', 'bytes=10-', 'bytes=-5', 'bytes=9999999-']
 const NOWHERE = 'http://127.0.0.1:1'
 
 /** A running server with a repository, packages and tokens, and what the requests so far have brought to light. */
@@ -97,7 +100,8 @@ export class ContractWorld {
     const headers: Record<string, string> = { ...this.authorization(draft.sender) }
     for (const [name, piece] of Object.entries(draft.headers)) {
       if (piece === undefined) continue
-      const value = 'text' in piece ? piece.text : this.validators[piece.known % Math.max(this.validators.length, 1)]
+      const known = name === 'Range' ? RANGES : this.validators
+      const value = 'text' in piece ? piece.text : known[piece.known % Math.max(known.length, 1)]
       if (value !== undefined && value !== '') headers[name] = value
     }
     const body = method === 'GET' || method === 'HEAD' ? null : this.body(operation.operationId, draft.body)
@@ -126,7 +130,7 @@ export class ContractWorld {
       const value = headers.get(name)
       if (value !== null && !this.validators.includes(value)) this.validators.push(value)
     }
-    if (this.validators.length > REMEMBERED) this.validators.shift()
+    while (this.validators.length > VALIDATORS) this.validators.shift()
     if (status >= 300 || headers.get('content-type') !== 'application/json') return
     for (const [, id = ''] of new TextDecoder().decode(body).matchAll(ID)) this.noteId(id)
   }
