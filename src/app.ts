@@ -20,6 +20,7 @@ import { RootDocuments } from './http/composer-api/root-document.ts'
 import { DownloadCounts } from './http/download-counts.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { AuditTrail } from './http/management-api/audit-trail.ts'
+import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
@@ -34,6 +35,7 @@ import type { SettingTable } from './store/settings.ts'
 import { openTables, type Tables } from './store/tables.ts'
 import { SyncQueue } from './sync/queue.ts'
 import { sourceOpener } from './sync/repository-source.ts'
+import { nextLook } from './sync/schedule.ts'
 import { Scheduler } from './sync/scheduler.ts'
 import { syncRepository } from './sync/sync-repository.ts'
 
@@ -102,8 +104,7 @@ interface Foundation {
 async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, db } = base
   const tables = openTables(db)
-  const secretBox = createSecretBox(encryptionKey(config))
-  await checkKey(tables.settings, secretBox)
+  const secretBox = await checkedBox(config, tables.settings)
   const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
   const catalog = new PackageCatalog(tables.packages)
   await catalog.refresh()
@@ -136,6 +137,7 @@ async function assemble(base: Foundation): Promise<App> {
     documents: new PackageDocuments(tables.packages),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
+    nextLookAt: (row) => Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
     ready: () => checkReady(config, tables.settings),
     now,
     logger,
@@ -224,6 +226,8 @@ function runnable(parts: Running): App {
   const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
   const listeners: Listener[] = []
   const timers: ReturnType<typeof setInterval>[] = []
+  const every = (ms: number, work: () => Promise<unknown>) =>
+    timers.push(setInterval(() => quietly(logger, work()), ms))
   return {
     config,
     logger,
@@ -237,11 +241,12 @@ function runnable(parts: Running): App {
       if (lock) listeners.push(listenOnSocket(handler, socketPath(config), localToken))
       queue.start()
       scheduler.start()
-      timers.push(setInterval(() => quietly(logger, parts.verifier.flushUses()), UPKEEP_MS))
-      timers.push(setInterval(() => quietly(logger, parts.downloadCounts.flush()), UPKEEP_MS))
-      timers.push(setInterval(() => quietly(logger, parts.limits.flush()), COUNT_MS))
+      every(UPKEEP_MS, () => parts.verifier.flushUses())
+      every(UPKEEP_MS, () => parts.downloadCounts.flush())
+      every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
+      every(COUNT_MS, () => parts.limits.flush())
       // Another instance on the same server may change packages; on a local file nobody else can.
-      if (!lock) timers.push(setInterval(() => quietly(logger, parts.catalog.refresh()), FOLLOW_MS))
+      if (!lock) every(FOLLOW_MS, () => parts.catalog.refresh())
       return main
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
@@ -276,9 +281,11 @@ function makeDirectories(config: Config): void {
 }
 
 /** A wrong key is found at start, before anything is written with it. */
-async function checkKey(settings: SettingTable, box: SecretBox): Promise<void> {
+async function checkedBox(config: Config, settings: SettingTable): Promise<SecretBox> {
+  const box = createSecretBox(encryptionKey(config))
   const place = 'settings/key_check'
   box.open(await settings.setOnce('key_check', box.seal('package-broker', place)), place)
+  return box
 }
 
 async function checkReady(config: Config, settings: SettingTable): Promise<void> {

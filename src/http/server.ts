@@ -8,6 +8,7 @@ import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
 import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artifacts.ts'
+import { type AuditRoutesParts, auditRoutes } from './management-api/audit.ts'
 import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './management-api/package-versions.ts'
 import { packageRoutes } from './management-api/packages.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
@@ -27,6 +28,7 @@ export interface ServerParts
     RepositoryRoutesParts,
     ArtifactRoutesParts,
     TokenRoutesParts,
+    AuditRoutesParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
@@ -100,6 +102,7 @@ function createRouter(
     .use(readmeRoutes(parts))
     .use(withdrawalRoutes(parts))
     .use(tokenRoutes(parts))
+    .use(auditRoutes(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
 }
 

@@ -56,10 +56,12 @@ function cases(): Record<string, Case> {
     'GET /api/repositories/:id': { path: `/api/repositories/${repositoryId}`, statuses: managed },
     'PATCH /api/repositories/:id': {
       path: '/api/repositories/repo_none',
-      json: {},
+      json: { archives: 'tags' },
       statuses: [401, 403, 403, 403, 404],
     },
     'DELETE /api/repositories/:id': { path: '/api/repositories/repo_none', statuses: [401, 403, 403, 403, 404] },
+    'GET /api/repositories/:id/syncs': { path: '/api/repositories/repo_none/syncs', statuses: missing },
+    'GET /api/audit': { path: '/api/audit', statuses: managed },
     'POST /api/repositories/:id/sync': {
       path: '/api/repositories/repo_none/sync',
       statuses: [401, 403, 403, 403, 404],

@@ -34,6 +34,11 @@ export class AuditTrail {
     return recording(this.entry(request, caller, change))
   }
 
+  /** A page of what was recorded. */
+  list(...asked: Parameters<AuditTable['list']>): ReturnType<AuditTable['list']> {
+    return this.table.list(...asked)
+  }
+
   private entry(request: Request, caller: Caller, change: Change): AuditDraft {
     return {
       at: this.now(),

@@ -1,26 +1,28 @@
-import { Elysia, t } from 'elysia'
+import { Elysia, type Static, t } from 'elysia'
 import type { ArchiveStore } from '../../archives/archive-store.ts'
 import type { UploadStore } from '../../archives/upload-store.ts'
-import type { SecretBox } from '../../auth/secret-box.ts'
+import type { Caller } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
-import { CREDENTIAL_TYPES, parseCredentials, storedCredentials } from '../../sources/credentials.ts'
-import { checkSourceUrl, VCS_TYPES } from '../../sources/open.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import { newId } from '../../store/ids.ts'
 import type { JobTable } from '../../store/jobs.ts'
-import { credentialsPlace, type RepositoryRow, type RepositoryTable } from '../../store/repositories.ts'
+import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
 import { PRIORITY, type SyncQueue } from '../../sync/queue.ts'
 import type { BaseUrlOf } from '../base-url.ts'
-import { integer } from '../openapi/fields.ts'
 import { authenticate } from '../plugins/authenticate.ts'
-import { ARTIFACT, artifactRepository, refuseSync } from './artifact-repository.ts'
+import { ARTIFACT, refuseSync } from './artifact-repository.ts'
+import type { AuditTrail } from './audit-trail.ts'
+import { plannedChange, type RepositoryChangeParts, refuseStale } from './change-repository.ts'
+import { createOnce, type IdempotencyParts } from './idempotency.ts'
+import { newRepositoryRow } from './new-repository.ts'
+import { NewRepository, RepositoryPatch } from './repository-fields.ts'
 import { REPOSITORY_OPERATIONS } from './repository-operations.ts'
-import { listResponse, pageOf, wrongField } from './request-body.ts'
-import { shownJob, shownRepositories } from './shown-repository.ts'
+import { listResponse, pageOf } from './request-body.ts'
+import { repositorySettings, shownJob, shownNewRepository, shownRepositories, shownSync } from './shown-repository.ts'
 
 /** What the routes of repositories work with. `now` gives Unix seconds. */
-export interface RepositoryRoutesParts {
+export interface RepositoryRoutesParts extends RepositoryChangeParts, IdempotencyParts {
   readonly verifier: TokenVerifier
   readonly repositories: RepositoryTable
   readonly jobs: JobTable
@@ -28,45 +30,15 @@ export interface RepositoryRoutesParts {
   readonly catalog: PackageCatalog
   readonly archives: ArchiveStore
   readonly uploads: UploadStore
-  readonly secretBox: SecretBox
-  readonly localRoots: readonly string[]
+  readonly audit: AuditTrail
   readonly baseUrlOf: BaseUrlOf
-  readonly now: () => number
 }
 
-const oneOf = <const Values extends readonly string[]>(values: Values) =>
-  t.Union(
-    values.map((value) => t.Literal(value as Values[number])),
-    { description: `one of ${values.join(', ')}` },
-  )
-
-const NewRepository = t.Object(
-  {
-    url: t.Optional(
-      t.String({
-        minLength: 1,
-        maxLength: 2_000,
-        description: 'address of the repository, as `git clone` takes it; of vcs_type artifact a label, or nothing',
-      }),
-    ),
-    vcs_type: oneOf([...VCS_TYPES, ARTIFACT]),
-    credential_type: t.Optional(oneOf(CREDENTIAL_TYPES)),
-    auth_credentials: t.Optional(t.Any({ description: 'a string or an object, by credential_type' })),
-    package_filter: t.Optional(
-      t.Union([t.String({ maxLength: 2_000 }), t.Null()], {
-        description: 'comma-separated globs of package names, or null',
-      }),
-    ),
-    sync_interval: t.Optional(
-      t.Union([integer({ minimum: 10, maximum: 31_536_000 }), t.Null()], {
-        description: 'seconds, at least 10, or null for the default',
-      }),
-    ),
-    archives: t.Optional(oneOf(['lazy', 'tags', 'all'] as const)),
-    expose_source: t.Optional(t.Boolean({ description: 'true or false' })),
-  },
-  { additionalProperties: false, description: 'a repository' },
-)
+/** A request and who sent it. */
+interface Asked {
+  readonly request: Request
+  readonly caller: Caller
+}
 
 const SyncQuery = t.Object({
   accept_removals: t.Optional(t.Union([t.Literal('true'), t.Literal('false')], { description: 'true or false' })),
@@ -74,7 +46,7 @@ const SyncQuery = t.Object({
 
 /** `/api/repositories`: where packages come from. */
 export function repositoryRoutes(parts: RepositoryRoutesParts) {
-  const { repositories, queue } = parts
+  const { repositories } = parts
   return new Elysia({ prefix: '/api/repositories' })
     .use(authenticate(parts.verifier, 'unrestricted token'))
     .get(
@@ -86,78 +58,115 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
       },
       { detail: REPOSITORY_OPERATIONS.list },
     )
-    .post('/', async ({ body, status }) => status(201, await createRepository(parts, body)), {
+    .post('/', ({ body, ...asked }) => createRepository(parts, asked, body), {
       body: NewRepository,
       detail: REPOSITORY_OPERATIONS.create,
     })
     .get('/:id', async ({ params }) => shown(parts, await found(repositories, params.id)), {
       detail: REPOSITORY_OPERATIONS.show,
     })
-    .delete(
-      '/:id',
-      async ({ params }) => {
-        const row = await found(repositories, params.id)
-        const freed = await repositories.delete(row.id, parts.now())
-        if (freed === null) throw unknown(params.id)
-        await parts.catalog.refresh()
-        await (row.vcsType === ARTIFACT ? parts.uploads.release(freed) : parts.archives.remove(freed))
-        return { message: 'Repository deleted' }
-      },
-      { detail: REPOSITORY_OPERATIONS.remove },
-    )
+    .patch('/:id', ({ params, body, ...asked }) => changeRepository(parts, asked, params.id, body), {
+      body: RepositoryPatch,
+      detail: REPOSITORY_OPERATIONS.change,
+    })
+    .delete('/:id', ({ params, ...asked }) => deleteRepository(parts, asked, params.id), {
+      detail: REPOSITORY_OPERATIONS.remove,
+    })
     .post(
       '/:id/sync',
-      async ({ params, query, status }) => {
-        const row = await found(repositories, params.id)
-        refuseSync(row)
-        const acceptRemovals = query.accept_removals === 'true'
-        return status(202, shownJob(await queue.request(row.id, PRIORITY.requested, { acceptRemovals })))
-      },
+      async ({ params, query, status, ...asked }) =>
+        status(202, await requestSync(parts, asked, params.id, query.accept_removals === 'true')),
       { query: SyncQuery, detail: REPOSITORY_OPERATIONS.sync },
+    )
+    .get(
+      '/:id/syncs',
+      async ({ params, request, query }) => {
+        const { id } = await found(repositories, params.id)
+        const page = await parts.jobs.list(id, pageOf(query))
+        return listResponse(request, parts.baseUrlOf(request), { ...page, body: page.rows.map(shownSync) })
+      },
+      { detail: REPOSITORY_OPERATIONS.history },
     )
 }
 
-async function createRepository(parts: RepositoryRoutesParts, body: typeof NewRepository.static) {
-  if (body.vcs_type === ARTIFACT) return createArtifactRepository(parts, body)
-  if (body.url === undefined) throw wrongField('url', 'needs the address of the repository')
-  const credentialType = body.credential_type ?? 'none'
-  const { url, urlKey } = checkSourceUrl(body.url, credentialType, parts.localRoots)
-  const credentials = parseCredentials(credentialType, body.auth_credentials)
-  const id = newId('repo')
-  const now = parts.now()
-  const row: RepositoryRow = {
-    id,
-    url,
-    urlKey,
-    vcsType: body.vcs_type,
-    credentialType,
-    credentials:
-      credentials.type === 'none' ? null : parts.secretBox.seal(storedCredentials(credentials), credentialsPlace(id)),
-    hostKey: null,
-    packageFilter: body.package_filter ?? null,
-    syncInterval: body.sync_interval ?? null,
-    archives: body.archives ?? 'lazy',
-    exposeSource: body.expose_source ?? false,
-    status: 'pending',
-    errorCode: null,
-    errorMessage: null,
-    defaultBranch: null,
-    refsDigest: null,
-    failures: 0,
-    lastSyncedAt: null,
-    nextSyncAt: now,
-    createdAt: now,
-    updatedAt: now,
+async function createRepository(
+  parts: RepositoryRoutesParts,
+  { request, caller }: Asked,
+  body: Static<typeof NewRepository>,
+): Promise<Response> {
+  const created: RepositoryRow[] = []
+  const response = await createOnce(parts, { request, caller, route: 'POST /api/repositories', body }, () => {
+    const row = newRepositoryRow(parts, newId('repo'), body, parts.now())
+    const change = { action: 'repository.create', subject: row.id, after: repositorySettings(row) }
+    return {
+      answer: shownNewRepository(row),
+      async save(alongside) {
+        await parts.repositories.insert(row, async (tx) => {
+          await alongside(tx)
+          await parts.audit.recording(request, caller, change)(tx)
+        })
+        created.push(row)
+      },
+    }
+  })
+  for (const { id, nextSyncAt } of created) if (nextSyncAt !== null) await parts.queue.request(id, PRIORITY.first)
+  return response
+}
+
+async function changeRepository(
+  parts: RepositoryRoutesParts,
+  { request, caller }: Asked,
+  id: string,
+  body: Static<typeof RepositoryPatch>,
+) {
+  const row = await found(parts.repositories, id)
+  const { change, resync, republished, credential } = plannedChange(parts, row, body, parts.now())
+  if (Object.keys(change).length > 0) {
+    const after = await parts.repositories.update(id, change, parts.now(), {
+      republished,
+      alongside: (before, changed) => {
+        refuseStale(row, before)
+        return parts.audit.recording(request, caller, {
+          action: 'repository.update',
+          subject: id,
+          before: repositorySettings(before),
+          after: { ...repositorySettings(changed), ...(credential ? { auth_credentials: '(changed)' } : {}) },
+        })
+      },
+    })
+    if (!after) throw unknown(id)
+    if (republished) await parts.catalog.refresh()
+    if (resync) await parts.queue.request(id, PRIORITY.requested)
   }
-  await parts.repositories.insert(row)
-  await parts.queue.request(id, PRIORITY.first)
   return shown(parts, await found(parts.repositories, id))
 }
 
-async function createArtifactRepository(parts: RepositoryRoutesParts, body: typeof NewRepository.static) {
-  const row = artifactRepository(newId('repo'), body, parts.now())
-  await parts.repositories.insert(row)
-  return shown(parts, row)
+async function deleteRepository(parts: RepositoryRoutesParts, { request, caller }: Asked, id: string) {
+  const row = await found(parts.repositories, id)
+  const change = { action: 'repository.delete', subject: id, before: repositorySettings(row) }
+  const freed = await parts.repositories.delete(id, parts.now(), parts.audit.recording(request, caller, change))
+  if (freed === null) throw unknown(id)
+  await parts.catalog.refresh()
+  await (row.vcsType === ARTIFACT ? parts.uploads.release(freed) : parts.archives.remove(freed))
+  return { message: 'Repository deleted' }
+}
+
+async function requestSync(
+  parts: RepositoryRoutesParts,
+  { request, caller }: Asked,
+  id: string,
+  acceptRemovals: boolean,
+) {
+  const row = await found(parts.repositories, id)
+  refuseSync(row)
+  const job = await parts.queue.request(id, PRIORITY.requested, {
+    acceptRemovals,
+    alongside: (queued) => {
+      const after = { job: queued.id, accept_removals: acceptRemovals }
+      return parts.audit.recording(request, caller, { action: 'repository.sync', subject: id, after })
+    },
+  })
+  return shownJob(job)
 }
 
 async function shown(parts: RepositoryRoutesParts, row: RepositoryRow) {

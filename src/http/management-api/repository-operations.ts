@@ -3,6 +3,7 @@ import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
 import { VCS_TYPES } from '../../sources/open.ts'
 import { count, idOf, Message, orNull, PAGING, part, shape, time, words } from '../openapi/fields.ts'
 import { operation } from '../openapi/operation.ts'
+import { IDEMPOTENCY_KEY } from './idempotency-key.ts'
 
 const Progress = part({ done: count('refs read'), total: count('refs to read'), step: t.String() }, 'how far it is')
 
@@ -12,6 +13,7 @@ const Repository = shape('Repository', {
   vcs_type: words([...VCS_TYPES, 'artifact']),
   credential_type: words(CREDENTIAL_TYPES),
   has_credentials: t.Boolean(),
+  host_key: orNull(t.String({ description: 'key of the ssh host, pinned on first use' })),
   package_filter: orNull(t.String({ description: 'comma-separated globs of package names' })),
   sync_interval: orNull(count('seconds between two looks, null for the default')),
   archives: words(['lazy', 'tags', 'all'], 'when archives are built'),
@@ -44,12 +46,27 @@ export const Job = shape('Job', {
   finished_at: orNull(time('when it ended')),
 })
 
+const versionList = (description: string) =>
+  t.Array(t.String({ pattern: '^[^ ]+ .+$', examples: ['acme/lib 1.2.0'] }), { description })
+
+const Sync = shape('Sync', {
+  ...Job.properties,
+  duration: orNull(count('seconds it took; null while it has not ended')),
+  added: versionList('versions that are offered since then'),
+  changed: versionList('versions that were offered before and are another commit or text since then'),
+  removed: versionList('versions that are not offered any more'),
+  issues: t.Array(part({ ref: t.String(), reason: t.String() }), {
+    description: 'tags and branches that were no versions, and why',
+  }),
+})
+
 const REPOSITORY_EXAMPLE = {
   id: 'repo_4XfJ2mQv7RtYhKpL9wZ',
   url: 'https://github.com/acme/lib.git',
   vcs_type: 'github',
   credential_type: 'token',
   has_credentials: true,
+  host_key: null,
   package_filter: null,
   sync_interval: null,
   archives: 'lazy',
@@ -77,6 +94,19 @@ const JOB_EXAMPLE = {
   created_at: 1_767_225_600,
   started_at: null,
   finished_at: null,
+}
+
+const SYNC_EXAMPLE = {
+  ...JOB_EXAMPLE,
+  state: 'done',
+  progress: { done: 2, total: 2, step: 'saving' },
+  started_at: 1_767_225_600,
+  finished_at: 1_767_225_602,
+  duration: 2,
+  added: ['acme/lib 1.2.0'],
+  changed: ['acme/lib dev-main'],
+  removed: [],
+  issues: [{ ref: 'refs/tags/nightly', reason: 'The tag is no version.' }],
 }
 
 const id = {
@@ -107,6 +137,7 @@ export const REPOSITORY_OPERATIONS = {
     id: 'createRepository',
     summary: 'Add a repository',
     description: 'Its first sync is queued at once. Credentials are stored encrypted and never shown.',
+    requestHeaders: IDEMPOTENCY_KEY,
     bodyExamples: {
       github: {
         url: 'https://github.com/acme/lib.git',
@@ -132,6 +163,27 @@ export const REPOSITORY_OPERATIONS = {
       200: { description: 'The repository.', schema: Repository, examples: { repository: REPOSITORY_EXAMPLE } },
     },
     errors: unknown,
+  }),
+  change: operation({
+    ...common,
+    id: 'changeRepository',
+    summary: 'Change a repository',
+    description:
+      'What the body names is changed. Another address, credential or filter queues a sync; on another server the credential has to be given again.',
+    pathParameters: id,
+    bodyExamples: { interval: { sync_interval: 300, archives: 'tags' } },
+    answers: {
+      200: {
+        description: 'The repository as it is now.',
+        schema: Repository,
+        examples: { changed: REPOSITORY_EXAMPLE },
+      },
+    },
+    errors: {
+      ...unknown,
+      conflict: 'This repository exists already as repo_4XfJ2mQv7RtYhKpL9wZ (https://github.com/acme/lib.git).',
+      too_large: 'The body is larger than 1048576 bytes.',
+    },
   }),
   remove: operation({
     ...common,
@@ -160,5 +212,22 @@ export const REPOSITORY_OPERATIONS = {
       ...unknown,
       conflict: 'Repository repo_4XfJ2mQv7RtYhKpL9wZ takes uploads and has no source to sync.',
     },
+  }),
+  history: operation({
+    ...common,
+    id: 'listSyncs',
+    summary: 'What syncs of a repository changed',
+    description: 'Newest first, also those that wait or run. Of those that ended the last 50 are kept.',
+    pathParameters: id,
+    query: PAGING,
+    answers: {
+      200: {
+        description: 'A page of syncs.',
+        schema: t.Array(Sync),
+        headers: ['X-Total-Count', 'Link'],
+        examples: { syncs: [SYNC_EXAMPLE] },
+      },
+    },
+    errors: unknown,
   }),
 }

@@ -1,5 +1,12 @@
 import type { JobRow, JobTable } from '../../store/jobs.ts'
-import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
+import type { RefIssue, RepositoryCounts, RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
+
+/** What is shown of a repository beside its row. */
+interface RepositoryFacts {
+  readonly counts: RepositoryCounts
+  readonly issues: readonly RefIssue[]
+  readonly progress: ReturnType<typeof shownJob>['progress'] | null
+}
 
 /** Repositories as the API shows them: credentials never, progress while one is syncing. */
 export async function shownRepositories(
@@ -12,32 +19,56 @@ export async function shownRepositories(
     rows.map(async (row) => {
       const job = jobs.get(row.id)
       const unfinished = job?.state === 'queued' || job?.state === 'running'
-      return {
-        id: row.id,
-        url: row.url,
-        vcs_type: row.vcsType,
-        credential_type: row.credentialType,
-        has_credentials: row.credentials !== null,
-        package_filter: row.packageFilter,
-        sync_interval: row.syncInterval,
-        archives: row.archives,
-        expose_source: row.exposeSource,
-        status: row.status,
-        error_code: row.errorCode,
-        error_message: row.errorMessage,
-        packages: counts.get(row.id)?.packages ?? 0,
-        versions: counts.get(row.id)?.versions ?? 0,
+      return shownRepository(row, {
+        counts: counts.get(row.id) ?? NOTHING,
         issues: await parts.repositories.issues(row.id),
         progress: job && unfinished ? shownJob(job).progress : null,
-        last_synced_at: row.lastSyncedAt,
-        next_sync_at: row.nextSyncAt,
-        webhook_url: null,
-        created_at: row.createdAt,
-        updated_at: row.updatedAt,
-      }
+      })
     }),
   )
 }
+
+/** A repository that is just being added; its first sync waits unless it has no source. */
+export function shownNewRepository(row: RepositoryRow) {
+  const progress = row.nextSyncAt === null ? null : { done: 0, total: 0, step: 'waiting' }
+  return shownRepository(row, { counts: NOTHING, issues: [], progress })
+}
+
+/** What was set about a repository: what the audit keeps of it. Whether there is a credential, never which. */
+export function repositorySettings(row: RepositoryRow) {
+  return {
+    url: row.url,
+    vcs_type: row.vcsType,
+    credential_type: row.credentialType,
+    has_credentials: row.credentials !== null,
+    host_key: row.hostKey,
+    package_filter: row.packageFilter,
+    sync_interval: row.syncInterval,
+    archives: row.archives,
+    expose_source: row.exposeSource,
+  }
+}
+
+function shownRepository(row: RepositoryRow, { counts, issues, progress }: RepositoryFacts) {
+  return {
+    id: row.id,
+    ...repositorySettings(row),
+    status: row.status,
+    error_code: row.errorCode,
+    error_message: row.errorMessage,
+    packages: counts.packages,
+    versions: counts.versions,
+    issues,
+    progress,
+    last_synced_at: row.lastSyncedAt,
+    next_sync_at: row.nextSyncAt,
+    webhook_url: null,
+    created_at: row.createdAt,
+    updated_at: row.updatedAt,
+  }
+}
+
+const NOTHING: RepositoryCounts = { packages: 0, versions: 0 }
 
 /** A job as the API shows it. */
 export function shownJob(job: JobRow) {
@@ -51,4 +82,12 @@ export function shownJob(job: JobRow) {
     started_at: job.startedAt,
     finished_at: job.finishedAt,
   }
+}
+
+/** A sync in the history of a repository, with what it changed. `duration` in seconds; null while it has not ended. */
+export function shownSync(job: JobRow) {
+  const { started_at: started, finished_at: finished, ...rest } = shownJob(job)
+  const { added = [], changed = [], removed = [], issues = [] } = job.result ?? {}
+  const duration = started === null || finished === null ? null : Math.max(0, finished - started)
+  return { ...rest, started_at: started, finished_at: finished, duration, added, changed, removed, issues }
 }

@@ -1,6 +1,7 @@
 import { t } from 'elysia'
 import { count, idOf, Message, orNull, PAGING, part, shape, time, words } from '../openapi/fields.ts'
 import { operation } from '../openapi/operation.ts'
+import { IDEMPOTENCY_KEY } from './idempotency-key.ts'
 
 const FIELDS = {
   id: idOf('tok', 'names the token'),
@@ -89,6 +90,7 @@ export const TOKEN_OPERATIONS = {
     id: 'createToken',
     summary: 'Create a token',
     description: 'A restricted token may only hand on what it covers itself.',
+    requestHeaders: IDEMPOTENCY_KEY,
     bodyExamples: {
       customer: {
         permissions: 'readonly',
@@ -100,7 +102,10 @@ export const TOKEN_OPERATIONS = {
     answers: {
       201: { description: 'The token with its value.', schema: TokenWithValue, examples: { created: VALUE } },
     },
-    errors: tooLarge,
+    errors: {
+      ...tooLarge,
+      conflict: 'This Idempotency-Key was used with another body; take a new key for a new request.',
+    },
   }),
   show: operation({
     ...common,

@@ -10,12 +10,13 @@ import { integer } from '../openapi/fields.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { type ExplainParts, explainPackage } from './explain-token.ts'
+import { createOnce, type IdempotencyParts } from './idempotency.ts'
 import { listResponse, pageOf, wrongField } from './request-body.ts'
 import { NewToken, shownToken, TokenPatch, tokenSettings } from './token-fields.ts'
 import { TOKEN_OPERATIONS } from './token-operations.ts'
 
 /** What the routes of tokens work with. `now` gives Unix seconds. */
-export interface TokenRoutesParts extends ExplainParts {
+export interface TokenRoutesParts extends ExplainParts, IdempotencyParts {
   readonly verifier: TokenVerifier
   readonly tokens: TokenTable
   readonly audit: AuditTrail
@@ -47,14 +48,10 @@ export function tokenRoutes(parts: TokenRoutesParts) {
     .get('/', ({ request, query, caller }) => listTokens(parts, request, query, caller), {
       detail: TOKEN_OPERATIONS.list,
     })
-    .post(
-      '/',
-      async ({ body, request, caller, status }) => status(201, await createToken(parts, request, caller, body)),
-      {
-        body: NewToken,
-        detail: TOKEN_OPERATIONS.create,
-      },
-    )
+    .post('/', ({ body, request, caller }) => createToken(parts, request, caller, body), {
+      body: NewToken,
+      detail: TOKEN_OPERATIONS.create,
+    })
     .get('/:id', async ({ params, caller }) => shownToken(await findToken(tokens, caller, params.id)), {
       detail: TOKEN_OPERATIONS.show,
     })
@@ -106,10 +103,30 @@ async function listTokens(
   return listResponse(request, parts.baseUrlOf(request), { ...page, body })
 }
 
-async function createToken(parts: TokenRoutesParts, request: Request, caller: Caller, body: Static<typeof NewToken>) {
-  const now = parts.now()
-  const token = makeToken()
-  const row: TokenRow = {
+function createToken(
+  parts: TokenRoutesParts,
+  request: Request,
+  caller: Caller,
+  body: Static<typeof NewToken>,
+): Promise<Response> {
+  return createOnce(parts, { request, caller, route: 'POST /api/tokens', body }, () => {
+    const token = makeToken()
+    const row = newToken(token, body, parts.now())
+    refuseWider(caller, row)
+    const change = { action: 'token.create', subject: row.id, after: shownToken(row) }
+    return {
+      answer: { ...shownToken(row), token },
+      save: (alongside) =>
+        parts.tokens.insert(row, async (tx) => {
+          await alongside(tx)
+          await parts.audit.recording(request, caller, change)(tx)
+        }),
+    }
+  })
+}
+
+function newToken(token: string, body: Static<typeof NewToken>, now: number): TokenRow {
+  return {
     id: newId('tok'),
     hash: hashToken(token),
     ...NO_SETTINGS,
@@ -122,10 +139,6 @@ async function createToken(parts: TokenRoutesParts, request: Request, caller: Ca
     lastUsedAt: null,
     lastClient: null,
   }
-  refuseWider(caller, row)
-  await parts.tokens.insert(row)
-  await parts.audit.record(request, caller, { action: 'token.create', subject: row.id, after: shownToken(row) })
-  return { ...shownToken(row), token }
 }
 
 const NO_SETTINGS = {

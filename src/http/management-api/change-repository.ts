@@ -1,0 +1,116 @@
+import type { Static } from 'elysia'
+import type { SecretBox } from '../../auth/secret-box.ts'
+import { AppError } from '../../errors.ts'
+import { type CredentialType, parseCredentials, storedCredentials } from '../../sources/credentials.ts'
+import { checkSourceUrl } from '../../sources/open.ts'
+import { credentialsPlace, type RepositoryChange, type RepositoryRow } from '../../store/repositories.ts'
+import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
+import type { RepositoryPatch } from './repository-fields.ts'
+import { wrongField } from './request-body.ts'
+
+/** What working out a change takes. */
+export interface RepositoryChangeParts {
+  readonly secretBox: SecretBox
+  readonly localRoots: readonly string[]
+  /** When a repository is looked at next because of its interval, in Unix seconds. */
+  readonly nextLookAt: (row: Pick<RepositoryRow, 'syncInterval' | 'lastSyncedAt'>) => number
+}
+
+/** What a body changes of a repository, and what follows from it. */
+export interface PlannedChange {
+  /** Empty when everything named is as it was. */
+  readonly change: RepositoryChange
+  /** The source is to be read again. */
+  readonly resync: boolean
+  /** Documents of its packages show something else now. */
+  readonly republished: boolean
+  /** Another credential was given, which no record shows. */
+  readonly credential: boolean
+}
+
+type Patch = Static<typeof RepositoryPatch>
+
+/** Works out what a body changes. `now` in Unix seconds. Throws AppError('invalid') with `details.fields`. */
+export function plannedChange(
+  parts: RepositoryChangeParts,
+  row: RepositoryRow,
+  patch: Patch,
+  now: number,
+): PlannedChange {
+  if (row.vcsType === ARTIFACT) return relabelled(row, patch, now)
+  const credential = changedCredential(parts.secretBox, row, patch)
+  const address = changedAddress(parts, row, patch, credential !== null)
+  const filter = differing(row.packageFilter, patch.package_filter)
+  const interval = differing(row.syncInterval, patch.sync_interval)
+  const exposed = differing(row.exposeSource, patch.expose_source)
+  const archives = differing(row.archives, patch.archives)
+  // Whoever forgets a key expects another machine behind the address, or another key on it.
+  const forget = (credential !== null || address !== null || patch.host_key === null) && row.hostKey !== null
+  const read = credential !== null || address !== null || forget || filter !== undefined
+  const syncInterval = interval === undefined ? row.syncInterval : interval
+  return {
+    change: {
+      ...address,
+      ...credential,
+      ...(forget ? { hostKey: null } : {}),
+      ...(filter === undefined ? {} : { packageFilter: filter }),
+      ...(interval === undefined ? {} : { syncInterval, nextSyncAt: parts.nextLookAt({ ...row, syncInterval }) }),
+      ...(archives === undefined ? {} : { archives }),
+      ...(exposed === undefined ? {} : { exposeSource: exposed }),
+      // The scheduler sees to it should the process end before the sync is queued.
+      ...(read ? { failures: 0, nextSyncAt: now } : {}),
+    },
+    // A sync under way ends with the interval that it began with.
+    resync: read || (interval !== undefined && row.status === 'syncing'),
+    republished: exposed !== undefined || (address !== null && row.exposeSource),
+    credential: credential !== null,
+  }
+}
+
+/** The new value, or undefined when none is named or it is the old one. */
+function differing<Value>(before: Value, named: Value | undefined): Value | undefined {
+  return named === before ? undefined : named
+}
+
+function relabelled(row: RepositoryRow, patch: Patch, now: number): PlannedChange {
+  if (patch.host_key === null) throw wrongField('host_key', 'has no meaning for vcs_type artifact')
+  const { url, urlKey } = artifactRepository(row.id, { url: row.url, ...patch }, now)
+  return { change: url === row.url ? {} : { url, urlKey }, resync: false, republished: false, credential: false }
+}
+
+function changedCredential(secretBox: SecretBox, row: RepositoryRow, patch: Patch) {
+  const type = patch.credential_type ?? (row.credentialType as CredentialType)
+  if (type === row.credentialType && (patch.auth_credentials === undefined || type === 'none')) {
+    parseCredentials('none', type === 'none' ? patch.auth_credentials : undefined)
+    return null
+  }
+  const credentials = parseCredentials(type, patch.auth_credentials)
+  if (credentials.type === 'none') return { credentialType: type, credentials: null }
+  return {
+    credentialType: type,
+    credentials: secretBox.seal(storedCredentials(credentials), credentialsPlace(row.id)),
+  }
+}
+
+function changedAddress(parts: RepositoryChangeParts, row: RepositoryRow, patch: Patch, newCredential: boolean) {
+  if (patch.url === undefined && !newCredential) return null
+  const type = patch.credential_type ?? (row.credentialType as CredentialType)
+  const { url, urlKey } = checkSourceUrl(patch.url ?? row.url, type, parts.localRoots)
+  if (url === row.url) return null
+  // Else a stored credential could be had by pointing its repository at a server of one's own.
+  if (row.credentials !== null && !newCredential && type !== 'ssh_key' && originOf(url) !== originOf(row.url)) {
+    throw wrongField('auth_credentials', 'has to be given again, because the new address is on another server')
+  }
+  // A value that no listing has, and that no sync of the old address under way was made from.
+  return { url, urlKey, refsDigest: `cleared ${crypto.randomUUID()}` }
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : ''
+}
+
+/** Throws AppError('conflict') when a row is not any more what a change of address or credential was worked out from. */
+export function refuseStale(planned: RepositoryRow, stored: RepositoryRow): void {
+  if (planned.url === stored.url && planned.credentials === stored.credentials) return
+  throw new AppError('conflict', `Repository ${stored.id} was changed by somebody else at the same time; try again.`)
+}

@@ -1,0 +1,47 @@
+import { t } from 'elysia'
+import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
+import { VCS_TYPES } from '../../sources/open.ts'
+import { integer } from '../openapi/fields.ts'
+import { ARTIFACT } from './artifact-repository.ts'
+
+const oneOf = <const Values extends readonly string[]>(values: Values) =>
+  t.Union(
+    values.map((value) => t.Literal(value as Values[number])),
+    { description: `one of ${values.join(', ')}` },
+  )
+
+const FIELDS = {
+  url: t.Optional(
+    t.String({
+      minLength: 1,
+      maxLength: 2_000,
+      description: 'address of the repository, as `git clone` takes it; of vcs_type artifact a label, or nothing',
+    }),
+  ),
+  credential_type: t.Optional(oneOf(CREDENTIAL_TYPES)),
+  auth_credentials: t.Optional(t.Any({ description: 'a string or an object, by credential_type' })),
+  package_filter: t.Optional(
+    t.Union([t.String({ maxLength: 2_000 }), t.Null()], {
+      description: 'comma-separated globs of package names, or null',
+    }),
+  ),
+  sync_interval: t.Optional(
+    t.Union([integer({ minimum: 10, maximum: 31_536_000 }), t.Null()], {
+      description: 'seconds, at least 10, or null for the default',
+    }),
+  ),
+  archives: t.Optional(oneOf(['lazy', 'tags', 'all'] as const)),
+  expose_source: t.Optional(t.Boolean({ description: 'true or false' })),
+}
+
+/** Body of `POST /api/repositories`. */
+export const NewRepository = t.Object(
+  { vcs_type: oneOf([...VCS_TYPES, ARTIFACT]), ...FIELDS },
+  { additionalProperties: false, description: 'a repository' },
+)
+
+/** Body of `PATCH /api/repositories/{id}`: what is named is changed. */
+export const RepositoryPatch = t.Object(
+  { ...FIELDS, host_key: t.Optional(t.Null({ description: 'null, which forgets the pinned key of the ssh host' })) },
+  { additionalProperties: false, minProperties: 1, description: 'the fields to change' },
+)
