@@ -44,7 +44,7 @@ async function refusal(response: Response): Promise<Envelope> {
   return body
 }
 
-const post = (path: string, body: BodyInit, headers: Record<string, string> = JSON_TYPE) =>
+const post = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = JSON_TYPE) =>
   send('POST', path, { body, headers })
 
 describe('addresses and methods', () => {
