@@ -94,6 +94,7 @@ export class UploadStore {
     const temp = await this.#cache.createTemp()
     try {
       const digests = await writeBody(body, temp, maxBytes)
+      if (digests.size === 0) throw emptyBody()
       if (declared !== null && digests.size !== declared) {
         throw new AppError('invalid', 'The body ended before its Content-Length; upload it again.')
       }
@@ -197,6 +198,10 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
   } finally {
     await reader.cancel().catch(() => {})
   }
+}
+
+function emptyBody(): AppError {
+  return new AppError('invalid', 'The body is empty; it has to be the zip itself.')
 }
 
 function tooLarge(maxBytes: number): AppError {

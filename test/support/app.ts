@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type App, createApp } from '../../src/app.ts'
+import { type App, createApp, type Overrides } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 
@@ -46,6 +46,7 @@ export class TestApp {
   static async start(
     environment: Record<string, string> = {},
     directory = mkdtempSync(join(tmpdir(), 'package-broker-test-')),
+    overrides: Overrides = {},
   ): Promise<TestApp> {
     const clock = { now: Math.floor(Date.now() / 1000) }
     const logged: string[] = []
@@ -58,7 +59,7 @@ export class TestApp {
       ALLOWED_NETWORKS: '127.0.0.0/8',
       ...environment,
     })
-    const app = await createApp(config, { now: () => clock.now, logger })
+    const app = await createApp(config, { now: () => clock.now, logger, ...overrides })
     app.startWorkers()
     return new TestApp(app, directory, clock, logged)
   }
