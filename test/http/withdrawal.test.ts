@@ -90,7 +90,10 @@ describe('a withdrawn tag', () => {
     const twice = await change('2.0.0', 'withdraw')
     expect(twice.status).toBe(404)
     expect(await twice.json()).toMatchObject({ error: 'This package has no version 2.0.0.' })
-    expect((await app.ask(`/api/packages/${id}/versions/2.0.0/readme`)).status).toBe(404)
+    const readme = await app.ask(`/api/packages/${id}/versions/2.0.0/readme`)
+    expect(readme.status).toBe(404)
+    // Of a version that is there it would say that it has none.
+    expect(await readme.json()).toMatchObject({ error: 'This package has no version 2.0.0.' })
   })
 
   test('keeps installing from a lock file', async () => {
