@@ -17,7 +17,8 @@ export interface OpenApiDocument {
 
 const DESCRIPTION = `A private Composer repository.
 
-JSON in and out; times are Unix seconds. A method that an address does not have is answered with 405 and \`Allow\`.
+JSON in and out; times are Unix seconds. \`OPTIONS\` tells which methods an address has; any other one is
+answered with 405 and \`Allow\`.
 Lists take \`limit\` and \`cursor\`; the next page is in \`Link\`, the number of all entries in \`X-Total-Count\`.
 What a token does not cover is answered as what does not exist.`
 
@@ -70,6 +71,10 @@ function sharedResponses(schemas: Json): Json {
       description: 'There is nothing at this address.',
       headers: headers(common),
       content: { 'application/json': { schema } },
+    },
+    Methods: {
+      description: 'To OPTIONS, at every address: the methods that it has.',
+      headers: headers(['X-Request-Id', 'X-Content-Type-Options', 'Allow']),
     },
     MethodNotAllowed: {
       description: 'The address does not have this method.',

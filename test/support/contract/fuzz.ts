@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { ContractCheck, type ReadAnswer } from './check.ts'
-import { type ApiDocument, operationsOf, type PlacedOperation } from './document.ts'
+import { type ApiDocument, type Body, operationsOf, type PlacedOperation } from './document.ts'
 import { type Draft, draftsOf } from './requests.ts'
 import type { ContractWorld, Sent } from './world.ts'
 
@@ -15,6 +15,8 @@ export interface FuzzReport {
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const SHOWN = 400
+/** Requests to an operation that nothing can be said to. */
+const SAME = 10
 
 /** Sends `rounds` requests to every operation of a document, made from `seed`, and compares every answer with it. */
 export async function fuzz(world: ContractWorld, api: ApiDocument, seed: number, rounds: number): Promise<FuzzReport> {
@@ -26,13 +28,19 @@ export async function fuzz(world: ContractWorld, api: ApiDocument, seed: number,
   for (let round = 0; round < rounds; round += 1) {
     for (const [index, placed] of operations.entries()) {
       const draft = drafts[index]?.[round]
-      if (draft) await run.ask(placed, draft)
+      if (draft && (round < SAME || varies(placed))) await run.ask(placed, draft)
     }
   }
   // A version may hold slashes, so what follows one may belong to it and lead to another operation.
   const paths = Object.keys(api.paths).filter((path) => !path.includes('{version}/') && !path.endsWith('{version}'))
-  for (const path of paths) await run.askOtherMethods(path, seed)
+  for (const path of paths) await run.askOtherMethods(path)
+  for (const placed of operations) await run.askWithoutHost(placed)
+  await run.askNowhere()
   return run.report()
+}
+
+function varies({ operation }: PlacedOperation): boolean {
+  return operation.parameters.length > 0 || operation.requestBody !== undefined
 }
 
 /** What adds comes before what reads, and what removes last. */
@@ -66,28 +74,33 @@ class FuzzRun {
     if (sent.method === 'GET') await this.askHead(placed, sent, answer)
   }
 
-  /** Methods that the document does not have at a path. */
-  async askOtherMethods(path: string, seed: number): Promise<void> {
+  /** What belongs to no operation: OPTIONS, and methods that the document does not have at a path. */
+  async askOtherMethods(path: string): Promise<void> {
+    const { Methods, MethodNotAllowed } = this.api.components.responses
+    if (!Methods || !MethodNotAllowed) throw new Error('The document does not say what other methods are answered.')
     const described = Object.keys(this.api.paths[path] ?? {}).map((method) => method.toUpperCase())
-    const others = METHODS.filter(
-      (method) => !described.includes(method) && !(method === 'HEAD' && described.includes('GET')),
-    )
-    for (const method of others) {
-      const [draft] = fc.sample(
-        draftsOf({ method, path, operation: { operationId: '', parameters: [], responses: {} } }, this.check.lookup),
-        { seed, numRuns: 1 },
-      )
-      if (!draft) continue
-      const operation = { operationId: '', parameters: [], responses: {} }
-      const sent = this.world.request({ method, path: path.replace(/\{\w+\}/g, 'x'), operation }, draft)
-      const answer = await this.answer({ ...sent, body: null })
-      const { MethodNotAllowed } = this.api.components.responses
-      if (!answer || !MethodNotAllowed) continue
-      this.note(`${method} where it is not`, answer.status)
-      for (const problem of this.check.problems({ 405: MethodNotAllowed }, answer, method)) {
-        this.found(path, problem, sent, answer.status)
-      }
+    const possible = described.includes('GET') ? [...described, 'HEAD'] : described
+    const place = path.replace(/\{\w+\}/g, 'x')
+    await this.askPlain('OPTIONS', place, { 204: Methods })
+    for (const method of METHODS.filter((name) => !possible.includes(name))) {
+      await this.askPlain(method, place, { 405: MethodNotAllowed })
     }
+  }
+
+  /** Asks where there is nothing. */
+  async askNowhere(): Promise<void> {
+    const { NotFound } = this.api.components.responses
+    if (!NotFound) throw new Error('The document does not say what unknown addresses are answered.')
+    for (const path of ['/nothing', '/api', '/api/nothing', '/api/tokens/x/y/z', '/swagger/nothing', '/p2', '/%00']) {
+      for (const method of METHODS) await this.askPlain(method, path, { 404: NotFound })
+    }
+  }
+
+  /** A Host header that names no host is refused by every operation. */
+  async askWithoutHost({ method, path, operation }: PlacedOperation): Promise<void> {
+    const refused = operation.responses['400']
+    const place = path.replace(/\{\w+\}/g, 'x')
+    await this.askPlain(method, place, refused ? { 400: refused } : {}, { Host: '!' })
   }
 
   report(): FuzzReport {
@@ -126,6 +139,19 @@ class FuzzRun {
     const problem = this.check.problemOf(json.schema, JSON.parse(sent.body))
     if (problem !== null) problems.push(`a body that does not fit is accepted: ${problem}`)
     return problems
+  }
+
+  private async askPlain(
+    method: string,
+    path: string,
+    answers: Readonly<Record<string, Body>>,
+    headers: Record<string, string> = {},
+  ): Promise<void> {
+    const sent = { method, url: this.world.urlOf(path), headers, body: null }
+    const answer = await this.answer(sent)
+    if (!answer) return
+    this.note(`${method} outside of operations`, answer.status)
+    for (const problem of this.check.problems(answers, answer, method)) this.found(path, problem, sent, answer.status)
   }
 
   private async answer(sent: Sent): Promise<ReadAnswer | null> {

@@ -92,6 +92,10 @@ export class ContractWorld {
     return this.app.stop()
   }
 
+  urlOf(path: string): string {
+    return `${this.listener.url}${path}`
+  }
+
   /** A draft with what is known put in. */
   request({ method, path, operation }: PlacedOperation, draft: Draft): Sent {
     const filled = path.replace(/\{(\w+)\}/g, (_, name) => this.pathValue(path, method, name, draft.path[name]))
