@@ -43,6 +43,16 @@ export function pathStart(url: string): number {
   return url.indexOf('/', url.indexOf('://') + 3)
 }
 
+/** Refuses a path with a broken percent code, which Elysia would hand on as null. Throws AppError('invalid'). */
+export function checkPath(request: Request): void {
+  if (!request.url.includes('%')) return
+  try {
+    decodeURIComponent(new URL(request.url).pathname)
+  } catch (error) {
+    throw new AppError('invalid', 'The path holds a percent code that stands for no character.', { cause: error })
+  }
+}
+
 function firstOf(header: string | null): string | null {
   return header === null ? null : (header.split(',')[0]?.trim().toLowerCase() ?? null)
 }

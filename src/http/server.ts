@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import type { Logger } from '../observability/logger.ts'
-import { checkHost } from './base-url.ts'
+import { checkHost, checkPath } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
@@ -51,6 +51,7 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     checkHost(request)
     const response = direct(request)
     if (response) return response
+    checkPath(request)
     ids.set(request, id)
     return app.handle(request)
   }

@@ -12,6 +12,7 @@ import { credentialsPlace, type RepositoryRow, type RepositoryTable } from '../.
 import { PRIORITY, type SyncQueue } from '../../sync/queue.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
+import { jsonBody } from '../plugins/json-body.ts'
 import { listResponse, pageOf } from './request-body.ts'
 import { shownJob, shownRepositories } from './shown-repository.ts'
 
@@ -70,6 +71,7 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
   const { repositories, queue } = parts
   return new Elysia({ prefix: '/api/repositories' })
     .use(authenticate(parts.verifier, 'unrestricted token'))
+    .use(jsonBody())
     .get('/', async ({ request, query }) => {
       const page = await repositories.list(pageOf(query))
       const body = await shownRepositories(parts, page.rows)

@@ -6,6 +6,7 @@ import { newId } from '../../store/ids.ts'
 import type { TokenRow, TokenTable } from '../../store/tokens.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
+import { jsonBody } from '../plugins/json-body.ts'
 import { listResponse, pageOf, wrongField } from './request-body.ts'
 
 /** What the routes of tokens work with. `now` gives Unix seconds. */
@@ -53,6 +54,7 @@ export function tokenRoutes(parts: TokenRoutesParts) {
   const { tokens, verifier } = parts
   return new Elysia({ prefix: '/api/tokens' })
     .use(authenticate(verifier, 'write token'))
+    .use(jsonBody())
     .get('/', async ({ request, query, caller }) => {
       const { limit, cursor, ...metadata } = query
       const page = await tokens.list(pageOf({ limit, cursor }), metadata, caller.prefixes)

@@ -70,14 +70,23 @@ function unreadableBody(error: unknown): AppError {
 
 function unknownRoute(request: Request, router: Elysia['router']): AppError {
   const { pathname } = new URL(request.url)
+  const exists = (method: string) => fixedRoute(router, method, pathname) || router.http.find(method, pathname) !== null
   const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
-    (method) => router.http.find(method, pathname) || (method === 'HEAD' && router.http.find('GET', pathname)),
+    (method) => exists(method) || (method === 'HEAD' && exists('GET')),
   )
   if (allowed.length === 0) return new AppError('not_found', `There is nothing at ${pathname}.`)
   const allow = allowed.join(', ')
   return new AppError('method_not_allowed', `${request.method} is not possible at ${pathname}; use ${allow}.`, {
     details: { allow },
   })
+}
+
+/** Elysia keeps paths without parameters apart from its tree, with or without the slash at their end. */
+function fixedRoute(router: Elysia['router'], method: string, pathname: string): boolean {
+  const bare = pathname.replace(/(.)\/$/, '$1')
+  return [bare, `${bare}/`].some(
+    (path) => Object.hasOwn(router.static, path) && router.static[path]?.[method] !== undefined,
+  )
 }
 
 function invalidFields(error: ValidationError): AppError {
