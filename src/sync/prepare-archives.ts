@@ -1,5 +1,5 @@
-import { Pacer } from '../pacer.ts'
 import { isAppError } from '../errors.ts'
+import { Pacer } from '../pacer.ts'
 import type { Source } from '../sources/source.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
@@ -32,7 +32,7 @@ export async function prepareArchives(
     const wanted = row.archives === 'all' || (row.archives === 'tags' && kind === 'tag')
     if (wanted) request.report({ done, total: undecided.length, step: 'building archives' })
     const sha1 = wanted
-      ? await archives.build(row.id, reference, source, request.signal).catch(unlessUnfit)
+      ? await built(() => archives.build(row.id, reference, source, request.signal))
       : await archives.known(row.id, reference)
     if (sha1 !== null) shasums.set(reference, sha1)
   }
@@ -47,11 +47,19 @@ export async function prepareArchives(
 }
 
 /**
- * A commit that can never be packed does not keep the others from being published: null stands for its shasum, and a
- * download says what is wrong. Throws every other failure, which may be over when the sync is tried again.
+ * The SHA-1 of an archive; null when the commit cannot be packed, which must not keep the others from being published:
+ * a download says what is wrong with it. Throws every failure that may be over when the sync is tried again.
  */
-function unlessUnfit(error: unknown): null {
-  if (isAppError(error, 'invalid')) return null
-  if (isAppError(error, 'upstream') && error.details.reason === 'too_large') return null
-  throw error
+async function built(build: () => Promise<string>, tries = 2): Promise<string | null> {
+  try {
+    return await build()
+  } catch (error) {
+    if (isAppError(error, 'invalid')) return null
+    if (!isAppError(error, 'upstream') || !UNFIT.includes(error.details.reason)) throw error
+    // A broken transfer looks like a broken commit, and is not likely to happen twice.
+    return tries > 1 ? built(build, tries - 1) : null
+  }
 }
+
+/** What git says of one commit, where other reasons are about the host. */
+const UNFIT: readonly unknown[] = ['too_large', 'protocol', 'refused', 'missing']
