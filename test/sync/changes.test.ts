@@ -198,9 +198,14 @@ describe('a later sync', () => {
     stage.requests.length = 0
     await stage.sync(id)
     stage.fault = null
-    expect(await stage.offered(id)).not.toContain('acme/lagging v2.0.0')
+    // The branch that moved there keeps what it offered.
+    expect(await stage.offered(id)).toEqual(
+      ['dev-main', 'v1.0.0', 'v1.1.0'].map((version) => `acme/lagging ${version}`),
+    )
+    expect((await stage.version(id, 'dev-main')).reference).not.toBe(late)
     await stage.sync(id)
     expect(await stage.offered(id)).toContain('acme/lagging v2.0.0')
+    expect((await stage.version(id, 'dev-main')).reference).toBe(late)
     expect(await stage.issues(id)).toEqual({})
   })
 })

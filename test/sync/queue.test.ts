@@ -165,6 +165,21 @@ describe('the queue', () => {
     expect(await store.repositories.find(id)).toMatchObject({ failures: 0, errorCode: null })
   })
 
+  test('fails a job that five processes died over, and tries it again later', async () => {
+    const [id = ''] = await addRepositories(1)
+    await store.jobs.enqueue({ repositoryId: id, priority: 1, runAt: 0, acceptRemovals: false }, now)
+    for (let deaths = 0; deaths < 5; deaths++) {
+      expect(await store.jobs.claim(`process ${deaths}`, now, now + 60)).not.toBeNull()
+      now += 61
+    }
+    let runs = 0
+    const asked = startQueue(async () => void runs++)
+    await until(async () => (await unfinished([id])) === 0)
+    expect([runs, (await store.repositories.find(id))?.errorCode]).toEqual([0, 'interrupted'])
+    await asked.request(id, PRIORITY.sweep)
+    await until(() => runs === 1)
+  })
+
   test('tells a stranger nothing of an unexpected error, and the log everything', async () => {
     const ids = await addRepositories(2)
     const asked = startQueue(async ({ repositoryId }) => {
