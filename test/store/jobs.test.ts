@@ -95,6 +95,14 @@ describe('jobs', () => {
     expect(await store.jobs.find(lost.id)).toMatchObject({ state: 'failed', error: 'it failed', dedupeKey: null })
   })
 
+  test('are another attempt for a worker that takes its own lost job again', async () => {
+    await queued('repo_a')
+    const lost = await claimed('same', 100)
+    const taken = await claimed('same', 161)
+    expect(await store.jobs.finish(lost, null, 170)).toBe(false)
+    expect(await store.jobs.finish(taken, null, 170)).toBe(true)
+  })
+
   test('stay with a worker that renews, which shows how far it is', async () => {
     await queued('repo_a')
     const job = await claimed('w', 100)

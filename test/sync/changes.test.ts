@@ -98,6 +98,7 @@ describe('a later sync', () => {
       repositoryId: id,
       reference: before.reference,
     })
+    expect(await stage.download(id, before.reference)).toMatch(/^[0-9a-f]{40}$/)
     repository.tag('v1.0.0', 'main')
     await stage.sync(id)
     expect(await stage.offered(id)).not.toContain('acme/deleted v1.0.0')
