@@ -27,5 +27,4 @@ export function composerRoutes(parts: ComposerRoutesParts) {
       return documentAnswer(parts, caller, request, { ...wanted, minified: query.minified === '1' })
     })
     .get('/dist/*', archive)
-    .head('/dist/*', archive)
 }
