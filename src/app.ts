@@ -17,7 +17,7 @@ import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { createUpstreamHttp } from './sources/upstream-http.ts'
 import { PackageCatalog } from './store/catalog.ts'
-import { type Database, isLocal, openDatabase } from './store/database.ts'
+import { type Database, databaseDirectory, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
 import { migrate } from './store/migrate.ts'
 import type { SettingTable } from './store/settings.ts'
@@ -65,14 +65,15 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const now = overrides.now ?? (() => Math.floor(Date.now() / 1000))
   makeDirectories(config)
   const address = { url: config.databaseUrl, authToken: config.databaseAuthToken }
-  const lock = isLocal(address) ? await lockInstance(config.dataDir, overrides.purpose ?? 'serve') : null
+  const owned = [config.dataDir, databaseDirectory(address) ?? config.dataDir]
+  const lock = await lockInstance(owned, overrides.purpose ?? 'serve')
   try {
     const applied = await migrate(address)
     if (applied > 0) logger.info('database migrated', { migrations: applied })
     const db = await openDatabase(address)
     return await assemble({ config, overrides, logger, now, db, lock })
   } catch (error) {
-    lock?.release()
+    lock.release()
     throw error
   }
 }
@@ -83,7 +84,7 @@ interface Foundation {
   readonly logger: Logger
   readonly now: () => number
   readonly db: Database
-  readonly lock: InstanceLock | null
+  readonly lock: InstanceLock
 }
 
 async function assemble(base: Foundation): Promise<App> {
@@ -92,6 +93,7 @@ async function assemble(base: Foundation): Promise<App> {
   const secretBox = createSecretBox(encryptionKey(config))
   await checkKey(tables.settings, secretBox)
   const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
+  if (ownsDatabase(config)) await tables.jobs.endLeases()
   const catalog = new PackageCatalog(tables.packages)
   await catalog.refresh()
   const verifier = new TokenVerifier(tables.tokens, now)
@@ -198,12 +200,12 @@ function runnable(parts: Running): App {
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, peers: parts.peers })
       listeners.push(main)
-      if (lock) listeners.push(listenOnSocket(handler, socketPath(config), localToken))
+      listeners.push(listenOnSocket(handler, socketPath(config), localToken))
       queue.start()
       scheduler.start()
       timers.push(setInterval(() => quietly(logger, parts.verifier.flushUses()), UPKEEP_MS))
       // Another instance on the same server may change packages; on a local file nobody else can.
-      if (!lock) timers.push(setInterval(() => quietly(logger, parts.catalog.refresh()), FOLLOW_MS))
+      if (!ownsDatabase(config)) timers.push(setInterval(() => quietly(logger, parts.catalog.refresh()), FOLLOW_MS))
       return main
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
@@ -215,9 +217,14 @@ function runnable(parts: Running): App {
       await parts.archives.stop()
       await parts.verifier.flushUses()
       await db.close()
-      lock?.release()
+      lock.release()
     },
   }
+}
+
+/** True for a database file, which no other process has open; false for one on a server. */
+function ownsDatabase(config: Config): boolean {
+  return config.databaseUrl.startsWith('file:')
 }
 
 /** The socket that commands use while a server runs; whoever may open it owns the data. */

@@ -111,6 +111,14 @@ describe('jobs', () => {
     expect(await store.jobs.find(job.id)).toMatchObject({ progressDone: 3, progressTotal: 7, progressStep: 'reading' })
   })
 
+  test('of dead workers can be claimed at once by a process that knows it is the only one', async () => {
+    await queued('repo_a')
+    const job = await claimed('dead', 100)
+    expect(await store.jobs.claim('alive', 101, 161)).toBeNull()
+    await store.jobs.endLeases()
+    expect((await claimed('alive', 101)).id).toBe(job.id)
+  })
+
   test('can be given back, and claimed at once', async () => {
     await queued('repo_a')
     const job = await claimed('w', 100)
