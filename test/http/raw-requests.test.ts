@@ -51,8 +51,10 @@ test.each(['localhost', 'x.example', '127.0.0.1', 'a-very-long-name.of.a.host.ex
   },
 )
 
-test('no Host, or one that is none', async () => {
+test('no Host, two of them, or one that is none', async () => {
   for (const lines of [
+    ['GET /packages.json HTTP/1.1', 'Host: a.example', 'Host: b.example', signedIn()],
+
     ['GET /packages.json HTTP/1.1', signedIn()],
     ['GET /packages.json HTTP/1.1', 'Host:', signedIn()],
   ]) {
