@@ -13,7 +13,7 @@ run: build
 
 ## Every test, with real git, PHP and Composer.
 test: programs node_modules/.installed
-	$(BUN) test $(TESTS)
+	$(BUN) test --timeout 60000 $(TESTS)
 
 ## Format, lint, types and import rules.
 check: node_modules/.installed

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { PRIORITY } from '../../src/sync/queue.ts'
+import { worstStall } from '../support/event-loop.ts'
 import { manifest, SyncStage, simple } from './support.ts'
 
 let stage: SyncStage
@@ -8,19 +9,8 @@ beforeAll(async () => {
 })
 afterAll(() => stage.close())
 
-/** Longest time in milliseconds in which nothing else could run while `work` ran. */
-async function worstStall(work: () => Promise<unknown>): Promise<number> {
-  let worst = 0
-  let last = performance.now()
-  const timer = setInterval(() => {
-    const now = performance.now()
-    worst = Math.max(worst, now - last - 2)
-    last = now
-  }, 2)
-  await work()
-  clearInterval(timer)
-  return Math.max(worst, performance.now() - last)
-}
+/** Processor time in milliseconds; without rests a first sync stands still for 380 and more. */
+const LONGEST_STALL = 200
 
 describe('many and large repositories', () => {
   test('two dozen repositories are synchronised eight at a time', async () => {
@@ -57,12 +47,10 @@ describe('many and large repositories', () => {
     }))
     stage.repository('large', { commits })
     const id = await stage.add('large')
-    const steady = await worstStall(() => Bun.sleep(300))
-    const first = await worstStall(() => stage.sync(id))
+    const { stall: first } = await worstStall(() => stage.sync(id))
     expect(await stage.offered(id)).toHaveLength(1_501)
-    const deletion = await worstStall(() => stage.store.repositories.delete(id, stage.now))
-    // The machine's own hiccups are not ours; without rests the first sync stands still for half a second and more.
-    for (const stall of [first, deletion]) expect(stall).toBeLessThan(200 + 2 * steady)
+    const { stall: deletion } = await worstStall(() => stage.store.repositories.delete(id, stage.now))
+    for (const stall of [first, deletion]) expect(stall).toBeLessThan(LONGEST_STALL)
   }, 30_000)
 
   test('a repository with a name per branch does too', async () => {
@@ -72,11 +60,10 @@ describe('many and large repositories', () => {
     }))
     stage.repository('many', { commits, head: 'none' })
     const id = await stage.add('many')
-    const steady = await worstStall(() => Bun.sleep(300))
-    const first = await worstStall(() => stage.sync(id))
+    const { stall: first } = await worstStall(() => stage.sync(id))
     expect((await stage.store.repositories.counts([id])).get(id)).toEqual({ packages: 600, versions: 600 })
-    const deletion = await worstStall(() => stage.store.repositories.delete(id, stage.now))
-    for (const stall of [first, deletion]) expect(stall).toBeLessThan(200 + 2 * steady)
+    const { stall: deletion } = await worstStall(() => stage.store.repositories.delete(id, stage.now))
+    for (const stall of [first, deletion]) expect(stall).toBeLessThan(LONGEST_STALL)
   }, 30_000)
 
   test('a wake-up costs nothing that grows with what is unchanged', async () => {
