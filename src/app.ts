@@ -156,8 +156,7 @@ function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener
     state: tables.syncState,
     openSource,
     archives: {
-      known: async (repositoryId: string, commit: string) =>
-        (await tables.archives.find(key(repositoryId, commit)))?.sha1 ?? null,
+      known: (repositoryId: string) => tables.archives.shasums(repositoryId),
       build: async (
         ...[repositoryId, commit, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
       ) => (await archives.get(key(repositoryId, commit), (stop) => source.snapshot(commit, stop), signal)).sha1,

@@ -71,7 +71,7 @@ export class SyncStage {
       state,
       openSource,
       archives: {
-        known: async (id: string, commit: string) => (await index.find(key(id, commit)))?.sha1 ?? null,
+        known: (id: string) => index.shasums(id),
         build: async (...[id, commit, source, signal]: BuildArguments) =>
           (await archives.get(key(id, commit), (stop) => source.snapshot(commit, stop), signal)).sha1,
       },
