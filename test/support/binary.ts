@@ -139,6 +139,8 @@ export class RunningServer {
       }
       await Bun.sleep(5)
     }
+    // What was written to standard error before that line is in its pipe by now, and not yet read.
+    await Bun.sleep(25)
     return server
   }
 
