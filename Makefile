@@ -15,7 +15,7 @@ run: build
 
 ## Every test, with real git, PHP and Composer.
 test: programs node_modules/.installed
-	$(BUN) test $(TESTS)
+	$(BUN) test --timeout 60000 $(TESTS)
 
 ## Requests made at random from the OpenAPI document, for MINUTES; `make test` sends some of them, the same each time.
 fuzz: programs node_modules/.installed

@@ -28,7 +28,7 @@ import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { createUpstreamHttp } from './sources/upstream-http.ts'
 import { PackageCatalog } from './store/catalog.ts'
-import { type Database, isLocal, openDatabase } from './store/database.ts'
+import { type Database, databaseDirectory, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
 import { migrate } from './store/migrate.ts'
 import type { SettingTable } from './store/settings.ts'
@@ -38,6 +38,7 @@ import { sourceOpener } from './sync/repository-source.ts'
 import { nextLook } from './sync/schedule.ts'
 import { Scheduler } from './sync/scheduler.ts'
 import { syncRepository } from './sync/sync-repository.ts'
+import { Upkeep } from './upkeep.ts'
 
 /** Where tests put their own parts; `now` gives Unix seconds. */
 export interface Overrides {
@@ -80,14 +81,15 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const now = overrides.now ?? (() => Math.floor(Date.now() / 1000))
   makeDirectories(config)
   const address = { url: config.databaseUrl, authToken: config.databaseAuthToken }
-  const lock = isLocal(address) ? await lockInstance(config.dataDir, overrides.purpose ?? 'serve') : null
+  const owned = [config.dataDir, databaseDirectory(address) ?? config.dataDir]
+  const lock = await lockInstance(owned, overrides.purpose ?? 'serve')
   try {
     const applied = await migrate(address)
     if (applied > 0) logger.info('database migrated', { migrations: applied })
     const db = await openDatabase(address)
     return await assemble({ config, overrides, logger, now, db, lock })
   } catch (error) {
-    lock?.release()
+    lock.release()
     throw error
   }
 }
@@ -98,7 +100,7 @@ interface Foundation {
   readonly logger: Logger
   readonly now: () => number
   readonly db: Database
-  readonly lock: InstanceLock | null
+  readonly lock: InstanceLock
 }
 
 async function assemble(base: Foundation): Promise<App> {
@@ -106,13 +108,13 @@ async function assemble(base: Foundation): Promise<App> {
   const tables = openTables(db)
   const secretBox = await checkedBox(config, tables.settings)
   const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
+  if (ownsDatabase(config)) await tables.jobs.endLeases()
   const catalog = new PackageCatalog(tables.packages)
   await catalog.refresh()
   const facts = new RequestFacts()
   const { limits, admission, clientAddressOf } = createAdmission(base, tables, facts)
-  const verifier = new TokenVerifier(tables.tokens, now, admission)
   const localToken = makeToken()
-  verifier.trust(localToken, 'local')
+  const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const stores = await openArchives(base, tables)
   const parts = { ...base, tables, secretBox, catalog, verifier, limits, ...stores }
@@ -191,8 +193,7 @@ function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener
     state: tables.syncState,
     openSource,
     archives: {
-      known: async (repositoryId: string, commit: string) =>
-        (await tables.archives.find(key(repositoryId, commit)))?.sha1 ?? null,
+      known: (repositoryId: string) => tables.archives.shasums(repositoryId),
       build: async (
         ...[repositoryId, commit, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
       ) => (await archives.get(key(repositoryId, commit), (stop) => source.snapshot(commit, stop), signal)).sha1,
@@ -225,9 +226,7 @@ interface Running extends Parts {
 function runnable(parts: Running): App {
   const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
   const listeners: Listener[] = []
-  const timers: ReturnType<typeof setInterval>[] = []
-  const every = (ms: number, work: () => Promise<unknown>) =>
-    timers.push(setInterval(() => quietly(logger, work()), ms))
+  const upkeep = new Upkeep(logger)
   return {
     config,
     logger,
@@ -238,31 +237,34 @@ function runnable(parts: Running): App {
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
       listeners.push(main)
-      if (lock) listeners.push(listenOnSocket(handler, socketPath(config), localToken))
+      listeners.push(listenOnSocket(handler, socketPath(config), localToken))
       queue.start()
       scheduler.start()
-      every(UPKEEP_MS, () => parts.verifier.flushUses())
-      every(UPKEEP_MS, () => parts.downloadCounts.flush())
-      every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
-      every(COUNT_MS, () => parts.limits.flush())
+      upkeep.flush(UPKEEP_MS, () => parts.verifier.flushUses())
+      upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
+      upkeep.flush(COUNT_MS, () => parts.limits.flush())
+      upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
       // Another instance on the same server may change packages; on a local file nobody else can.
-      if (!lock) every(FOLLOW_MS, () => parts.catalog.refresh())
+      if (!ownsDatabase(config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
       return main
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
-      for (const timer of timers) clearInterval(timer)
+      upkeep.pause()
       await Promise.all([
         ...listeners.map((listener) => listener.stop(graceMs)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
       ])
       await Promise.all([parts.archives.stop(), parts.uploads.stop()])
-      await quietly(logger, parts.verifier.flushUses())
-      await quietly(logger, parts.limits.flush())
-      await quietly(logger, parts.downloadCounts.flush())
+      await upkeep.finish()
       await db.close()
-      lock?.release()
+      lock.release()
     },
   }
+}
+
+/** True for a database file, which no other process has open; false for one on a server. */
+function ownsDatabase(config: Config): boolean {
+  return config.databaseUrl.startsWith('file:')
 }
 
 /** The socket that commands use while a server runs; whoever may open it owns the data. */
@@ -291,8 +293,4 @@ async function checkedBox(config: Config, settings: SettingTable): Promise<Secre
 async function checkReady(config: Config, settings: SettingTable): Promise<void> {
   await settings.get('installed_at')
   await access(config.archiveDir, constants.W_OK)
-}
-
-function quietly(logger: Logger, work: Promise<unknown>): Promise<unknown> {
-  return work.catch((error: unknown) => logger.warn('upkeep failed', { error: messageOf(error) }))
 }

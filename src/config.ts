@@ -192,10 +192,16 @@ function textOf(definition: Definition, environment: Environment): string | unde
     throw new AppError('invalid', `is set both directly and by ${definition.name}_FILE; keep one of them.`)
   }
   if (!file) return text === '' ? undefined : text
+  const content = contentOf(file, definition.name)
+  if (content === '') throw new AppError('invalid', `the file that ${definition.name}_FILE names is empty.`)
+  return content
+}
+
+function contentOf(file: string, name: string): string {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (error) {
-    throw new AppError('invalid', `${definition.name}_FILE cannot be read: ${messageOf(error)}`)
+    throw new AppError('invalid', `${name}_FILE cannot be read: ${messageOf(error)}`)
   }
 }
 

@@ -7,7 +7,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['commands'],
   build: [],
   commands: ['app', 'config', 'errors', 'observability'],
-  app: ['archives', 'auth', 'config', 'errors', 'http', 'observability', 'sources', 'store', 'sync'],
+  app: ['archives', 'auth', 'config', 'errors', 'http', 'observability', 'sources', 'store', 'sync', 'upkeep'],
   http: ['archives', 'assets', 'auth', 'composer', 'errors', 'networks', 'observability', 'sources', 'store', 'sync'],
   sync: ['auth', 'composer', 'errors', 'observability', 'pacer', 'sources', 'store'],
   auth: ['composer', 'errors', 'observability', 'store'],
@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   networks: ['errors'],
   pacer: [],
   assets: ['errors'],
+  upkeep: ['errors', 'observability'],
   errors: [],
 }
 

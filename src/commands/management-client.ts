@@ -83,5 +83,6 @@ function nextPage(link: string | null): string | null {
   const url = /^<([^>]{1,4000})>; rel="next"$/.exec(link ?? '')?.[1]
   if (url === undefined) return null
   const { pathname, search } = new URL(url)
-  return pathname.slice(pathname.indexOf('/api/')) + search
+  // BASE_URL may have a path of its own, with /api/ in it.
+  return pathname.slice(pathname.lastIndexOf('/api/')) + search
 }

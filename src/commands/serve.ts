@@ -17,8 +17,8 @@ SIGTERM and SIGINT stop it: transfers under way are finished, for at most 30 sec
     const listener = await app.start()
     // Not before it listens: a start that fails must not use up a token that nobody has seen.
     const token = await app.firstAdminToken()
-    app.logger.info('listening', { url: listener.url })
     if (token !== null) announce(token)
+    app.logger.info('listening', { url: listener.url })
     await signalled()
     app.logger.info('stopping')
     await app.stop()

@@ -51,9 +51,20 @@ export function createLogger(options: {
 export const silentLogger: Logger = createLogger({ level: 'error', format: 'json', write: () => {} })
 
 function jsonLine(level: LogLevel, time: Date, message: string, fields: LogFields): string {
-  const entry: Record<string, unknown> = { time: time.toISOString(), level, message }
-  for (const [key, value] of Object.entries(fields)) entry[key] = value instanceof Error ? describe(value) : value
-  return `${JSON.stringify(entry)}\n`
+  const head = { time: time.toISOString(), level, message }
+  const facts = Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? describe(value) : value])
+  // The head a second time: a field of the same name must not replace it.
+  const line = writeJson({ ...head, ...Object.fromEntries(facts), ...head })
+  return `${line.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)}\n`
+}
+
+/** JSON of a line; values that have none are written as their text, since logging must never fail. */
+function writeJson(entry: Record<string, unknown>): string {
+  try {
+    return JSON.stringify(entry)
+  } catch {
+    return JSON.stringify(Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, String(value)])))
+  }
 }
 
 function prettyLine(level: LogLevel, time: Date, message: string, fields: LogFields): string {

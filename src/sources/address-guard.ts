@@ -3,12 +3,17 @@ import { isIP } from 'node:net'
 import { AppError } from '../errors.ts'
 import { type NetworkList, networkList, plainAddress } from '../networks.ts'
 
-/** Networks that are not the public internet: a repository address may point there only when the operator allows it. */
-const NOT_PUBLIC = networkList([
+/*
+ * Networks that are not the public internet: a repository address may point there only when the operator allows it.
+ * One list for each family, because a list takes an IPv4 address for the IPv6 one that it is mapped to.
+ */
+const NOT_PUBLIC_4 = networkList([
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
   ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
   ...['224.0.0.0/4', '240.0.0.0/4'],
-  // Of IPv6 only 2000::/3 is public; inside of it Teredo and the like, documentation, and 6to4 lead elsewhere.
+])
+/** Only 2000::/3 is public; inside of it Teredo and the like, documentation, and 6to4 lead elsewhere. */
+const NOT_PUBLIC_6 = networkList([
   ...['::/3', '4000::/2', '8000::/1', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
 ])
 
@@ -42,7 +47,9 @@ export async function checkedAddress(host: string, allowed: NetworkList, resolve
 
 function refused(address: string, allowed: NetworkList): boolean {
   const plain = plainAddress(address)
-  return (NOT_PUBLIC.includes(plain) || isIP(plain) === 0) && !allowed.includes(plain)
+  if (allowed.includes(plain)) return false
+  const version = isIP(plain)
+  return version === 4 ? NOT_PUBLIC_4.includes(plain) : version !== 6 || NOT_PUBLIC_6.includes(plain)
 }
 
 async function resolved(host: string, resolve: Resolve): Promise<string[]> {

@@ -27,6 +27,15 @@ export class ArchiveTable {
     return (await this.db.read.select(COLUMNS).from(archives).where(at(place)).get()) ?? null
   }
 
+  /** SHA-1 of the archives of whole commits of a repository, by reference. */
+  async shasums(repositoryId: string): Promise<Map<string, string>> {
+    const rows = await this.db.read
+      .select({ reference: archives.reference, sha1: archives.sha1 })
+      .from(archives)
+      .where(and(eq(archives.repositoryId, repositoryId), eq(archives.path, '')))
+    return new Map(rows.map((row) => [row.reference, row.sha1]))
+  }
+
   /** Keeps the digests unless there are some; returns the ones that count. */
   async record(place: ArchivePlace, digests: ArchiveDigests): Promise<ArchiveDigests> {
     return this.db.write(async (tx) => {

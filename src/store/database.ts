@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import { type Client, createClient, LibsqlError } from '@libsql/client'
 import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { AppError } from '../errors.ts'
@@ -84,6 +85,12 @@ export async function openDatabase(address: DatabaseAddress): Promise<Database> 
 /** True for a `file:` database on this machine. */
 export function isLocal(address: DatabaseAddress): boolean {
   return address.url.startsWith('file:')
+}
+
+/** Directory of a `file:` database; null for one on a server. */
+export function databaseDirectory(address: DatabaseAddress): string | null {
+  if (!isLocal(address)) return null
+  return dirname(resolve(address.url.replace(/^file:(?:\/\/)?/, '').replace(/\?.*$/, '')))
 }
 
 /**

@@ -9,13 +9,29 @@ export interface InstanceLock {
 }
 
 /**
- * Takes the lock of a data directory: a second process on the same database file would corrupt it (SQLite 3.45 in
- * libSQL has the WAL-reset fault). It is a lock on a SQLite file of its own, since Bun offers no flock.
- * Throws AppError('conflict') that says who holds it, AppError('unavailable') when the directory cannot be written.
+ * Takes the lock of every directory that only one process may work in: of the data directory, and of the database file
+ * when that lies elsewhere. A second process on one database file would corrupt it (SQLite 3.45 in libSQL has the
+ * WAL-reset fault). Throws AppError('conflict') that says who holds one, AppError('unavailable') when a directory cannot
+ * be written.
  */
-export async function lockInstance(dataDir: string, purpose: string): Promise<InstanceLock> {
-  const holderFile = `${dataDir}/instance.json`
-  const { client, tx } = await takeLock(dataDir, holderFile)
+export async function lockInstance(directories: readonly string[], purpose: string): Promise<InstanceLock> {
+  const locks: InstanceLock[] = []
+  const release = () => {
+    for (const lock of locks) lock.release()
+  }
+  try {
+    for (const directory of new Set(directories)) locks.push(await lockDirectory(directory, purpose))
+  } catch (error) {
+    release()
+    throw error
+  }
+  return { release }
+}
+
+/** A lock on a SQLite file of its own, since Bun offers no flock. */
+async function lockDirectory(directory: string, purpose: string): Promise<InstanceLock> {
+  const holderFile = `${directory}/instance.json`
+  const { client, tx } = await takeLock(directory, holderFile)
   writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, purpose, since: new Date().toISOString() })}\n`)
   return {
     release() {
@@ -25,17 +41,17 @@ export async function lockInstance(dataDir: string, purpose: string): Promise<In
   }
 }
 
-async function takeLock(dataDir: string, holderFile: string): Promise<{ client: Client; tx: Transaction }> {
+async function takeLock(directory: string, holderFile: string): Promise<{ client: Client; tx: Transaction }> {
   let client: Client | null = null
   try {
-    client = createClient({ url: `file:${dataDir}/instance.lock`, concurrency: 1, timeout: 0 })
+    client = createClient({ url: `file:${directory}/instance.lock`, concurrency: 1, timeout: 0 })
     return { client, tx: await client.transaction('write') }
   } catch (cause) {
     client?.close()
     if (!(cause instanceof LibsqlError && cause.code.startsWith('SQLITE_BUSY'))) {
-      throw new AppError('unavailable', `${dataDir}/instance.lock cannot be written: ${messageOf(cause)}`, { cause })
+      throw new AppError('unavailable', `${directory}/instance.lock cannot be written: ${messageOf(cause)}`, { cause })
     }
-    const sentence = `${dataDir} is in use by another package-broker${holder(holderFile)}; stop it first.`
+    const sentence = `${directory} is in use by another package-broker${holder(holderFile)}; stop it first.`
     throw new AppError('conflict', sentence, { cause })
   }
 }

@@ -86,6 +86,11 @@ export class JobTable {
     })
   }
 
+  /** Ends every lease: for a process that has just found itself the only one, so that no worker can be alive. */
+  async endLeases(): Promise<void> {
+    await this.db.write((tx) => tx.update(jobs).set({ leaseUntil: 0 }).where(eq(jobs.state, 'running')))
+  }
+
   /** Ends a job with what it changed or why it failed; queues it anew when it was asked for while it ran. False when it was lost to another worker. */
   async finish(job: JobRow, error: string | null, now: number, result: JobResult | null = null): Promise<boolean> {
     return this.db.write(async (tx) => {

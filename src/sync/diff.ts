@@ -13,6 +13,8 @@ export interface DiffInput {
   readonly ownedElsewhere: ReadonlyMap<string, string>
   /** composer.json blob of a commit. */
   readonly blobOf: (commit: string) => string
+  /** Full names of refs whose commits the source has not given yet: what they offered before stays for now. */
+  readonly waiting: ReadonlySet<string>
 }
 
 /** What to write, and the refs that are refused. */
@@ -33,7 +35,7 @@ export function diffVersions(input: DiffInput): Diff {
   const offered = groupByPackage(input, issues)
   const changes: PackageChange[] = []
   for (const name of new Set([...stored.keys(), ...offered.keys()])) {
-    const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input.blobOf, issues)
+    const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input, issues)
     if (change) changes.push(change)
   }
   return { changes, issues, contested: input.ownedElsewhere.size > 0 }
@@ -61,7 +63,7 @@ function diffPackage(
   name: string,
   offered: readonly PackageVersion[],
   stored: StoredPackage | undefined,
-  blobOf: DiffInput['blobOf'],
+  { blobOf, waiting }: Pick<DiffInput, 'blobOf' | 'waiting'>,
   issues: RefIssue[],
 ): PackageChange | null {
   const rows = new Map((stored?.versions ?? []).map((row) => [row.versionNormalized, row]))
@@ -84,9 +86,11 @@ function diffPackage(
     const draft = draftOf(version, blobOf(version.reference), row)
     if (!row || differs(row, draft)) save.push(draft)
   }
-  const hide = [...rows.values()].filter((row) => row.hiddenAt === null).map((row) => row.versionNormalized)
-  const summary = summaryOf(kept, stored?.summary)
-  const isOffered = kept.length > 0
+  const left = [...rows.values()].filter((row) => row.hiddenAt === null)
+  const hide = left.filter((row) => !waiting.has(row.refName)).map((row) => row.versionNormalized)
+  const incomplete = hide.length < left.length
+  const summary = incomplete && stored ? stored.summary : summaryOf(kept, stored?.summary)
+  const isOffered = kept.length > 0 || incomplete
   const same = stored && stored.offered === isOffered && sameSummary(stored.summary, summary)
   if (same && save.length === 0 && hide.length === 0) return null
   if (!stored && !isOffered) return null

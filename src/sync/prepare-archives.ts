@@ -5,11 +5,11 @@ import type { JobProgress } from '../store/jobs.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import type { SyncOutcome, VersionDraft } from '../store/sync-state.ts'
 
-/** What a sync asks of the archive store. Both answer with the SHA-1 of the archive of a commit. */
+/** What a sync asks of the archive store. */
 export interface ArchiveParts {
-  /** Null when the archive was never built. */
-  known(repositoryId: string, commit: string): Promise<string | null>
-  /** Builds it unless it is there. */
+  /** SHA-1 of every archive of a repository that was ever built, by commit. */
+  known(repositoryId: string): Promise<ReadonlyMap<string, string>>
+  /** Builds the archive of a commit unless it is there; returns its SHA-1. */
   build(repositoryId: string, commit: string, source: Source, signal: AbortSignal): Promise<string>
 }
 
@@ -25,15 +25,15 @@ export async function prepareArchives(
   request: { report: (progress: JobProgress) => void; signal: AbortSignal },
 ): Promise<SyncOutcome> {
   const undecided = outcome.packages.flatMap((change) => change.save).filter((draft) => draft.shasum === null)
-  const shasums = new Map<string, string>()
+  if (undecided.length === 0) return outcome
+  const shasums = new Map(await archives.known(row.id))
   const pace = new Pacer(request.signal)
   for (const [done, { reference, kind }] of undecided.entries()) {
     await pace.step()
     const wanted = row.archives === 'all' || (row.archives === 'tags' && kind === 'tag')
-    if (wanted) request.report({ done, total: undecided.length, step: 'building archives' })
-    const sha1 = wanted
-      ? await archives.build(row.id, reference, source, request.signal).catch(unlessUnfit)
-      : await archives.known(row.id, reference)
+    if (!wanted || shasums.has(reference)) continue
+    request.report({ done, total: undecided.length, step: 'building archives' })
+    const sha1 = await built(() => archives.build(row.id, reference, source, request.signal))
     if (sha1 !== null) shasums.set(reference, sha1)
   }
   const decide = (draft: VersionDraft): VersionDraft => ({
@@ -47,11 +47,19 @@ export async function prepareArchives(
 }
 
 /**
- * A commit that can never be packed does not keep the others from being published: null stands for its shasum, and a
- * download says what is wrong. Throws every other failure, which may be over when the sync is tried again.
+ * The SHA-1 of an archive; null when the commit cannot be packed, which must not keep the others from being published:
+ * a download says what is wrong with it. Throws every failure that may be over when the sync is tried again.
  */
-function unlessUnfit(error: unknown): null {
-  if (isAppError(error, 'invalid')) return null
-  if (isAppError(error, 'upstream') && error.details.reason === 'too_large') return null
-  throw error
+async function built(build: () => Promise<string>, tries = 2): Promise<string | null> {
+  try {
+    return await build()
+  } catch (error) {
+    if (isAppError(error, 'invalid')) return null
+    if (!isAppError(error, 'upstream') || !UNFIT.includes(error.details.reason)) throw error
+    // A broken transfer looks like a broken commit, and is not likely to happen twice.
+    return tries > 1 ? built(build, tries - 1) : null
+  }
 }
+
+/** What git says of one commit, where other reasons are about the host. */
+const UNFIT: readonly unknown[] = ['too_large', 'protocol', 'refused', 'missing']

@@ -17,6 +17,9 @@ const LOOK_MS = 1_000
 /** Longest run of one job, in milliseconds: a source that drips must not hold a worker for ever. */
 const LONGEST_RUN_MS = 30 * 60_000
 
+/** Processes that may die over one job before it counts as failed: one repository must not end the server for ever. */
+const MOST_ATTEMPTS = 5
+
 /** Does one job; reports progress and obeys the signal. Resolves to what it changed. */
 export type Work = (job: JobRow, report: (progress: JobProgress) => void, signal: AbortSignal) => Promise<JobResult>
 
@@ -117,6 +120,7 @@ export class SyncQueue {
   private async run(job: JobRow, abort: AbortController): Promise<void> {
     const lease = new Lease(this.parts, job, abort)
     try {
+      if (job.attempt > MOST_ATTEMPTS) throw neverEnds()
       await this.parts.repositories.noteSyncing(job.repositoryId)
       const result = await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
       await lease.end()
@@ -168,6 +172,11 @@ function tooLong(): AbortSignal {
   })
   setTimeout(() => controller.abort(error), LONGEST_RUN_MS).unref()
   return controller.signal
+}
+
+function neverEnds(): AppError {
+  const sentence = `The server ended ${MOST_ATTEMPTS} times before this sync did; the log of the server may say why.`
+  return new AppError('unavailable', sentence, { details: { reason: 'interrupted' } })
 }
 
 /** `error_code` of a repository: what the source said was wrong, in one word. */

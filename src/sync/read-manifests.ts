@@ -11,10 +11,10 @@ export interface Reading {
   readonly newCommits: readonly CommitRow[]
   readonly newManifests: readonly { blob: string; content: string }[]
   /**
-   * False when a commit could not be read for the first time: hosts answer from several machines, of which one may not
-   * have it yet. Such a commit is asked for once more, and again whenever the repository changes.
+   * Commits that could not be read for the first time: hosts answer from several machines, of which one may not have
+   * them yet. They are asked for once more, and again whenever the repository changes.
    */
-  readonly complete: boolean
+  readonly missed: ReadonlySet<string>
 }
 
 /** The source did not give the commit, which may be different tomorrow; any other problem is the commit's own. */
@@ -51,7 +51,7 @@ export async function readManifests(
     commits,
     newCommits,
     newManifests: [...newManifests].map(([blob, content]) => ({ blob, content })),
-    complete: newCommits.every((row) => !isUnread(row) || state.commits.has(row.commit)),
+    missed: new Set(newCommits.flatMap((row) => (isUnread(row) && !state.commits.has(row.commit) ? row.commit : []))),
   }
 }
 

@@ -117,11 +117,12 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
   const names = [...new Set(offered.map((version) => version.packageName))]
   const ownedElsewhere = await parts.state.ownedElsewhere(row.id, names)
   const blobOf = (commit: string) => read.commits.get(commit)?.blob ?? ''
-  const diff = diffVersions({ offered, stored: state.packages, ownedElsewhere, blobOf })
+  const waiting = new Set(list.refs.flatMap((ref) => (read.missed.has(ref.commit) ? ref.name : [])))
+  const diff = diffVersions({ offered, stored: state.packages, ownedElsewhere, blobOf, waiting })
   return {
     repositoryId: row.id,
     refs: refRows(list, [...found.issues, ...diff.issues, ...filtered]),
-    refsDigest: read.complete && !diff.contested ? digest : `${digest} ${UNSETTLED}`,
+    refsDigest: read.missed.size === 0 && !diff.contested ? digest : `${digest} ${UNSETTLED}`,
     basedOn: row.refsDigest,
     defaultBranch: list.defaultBranch,
     commits: read.newCommits,

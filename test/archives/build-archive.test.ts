@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { leadsOutside } from '../../src/archives/archive-names.ts'
 import { buildArchive } from '../../src/archives/build-archive.ts'
 import type { Snapshot, SnapshotFile } from '../../src/git/snapshot.ts'
+import { worstStall } from '../support/event-loop.ts'
 import { file, filesBelow, memorySink, never, noise, prose, run, scratch, snapshot } from './support.ts'
 
 const directories = scratch()
@@ -169,19 +170,9 @@ describe('a large build', () => {
     const files = [file('slow', slow), file('text', prose(4_000_000)), file('noise', noise(8_000_000))]
     for (let at = 0; at < 5000; at++) files.push(file(`many/${at}`, `<?php ${at}`))
     const input = snapshot(files)
-    let worst = 0
-    let beats = 0
-    let last = performance.now()
-    const heart = setInterval(() => {
-      worst = Math.max(worst, performance.now() - last)
-      last = performance.now()
-      beats += 1
-    }, 5)
-    await build(input)
-    clearInterval(heart)
+    const { stall, beats } = await worstStall(() => build(input))
     expect(beats).toBeGreaterThan(10)
-
-    expect(worst).toBeLessThan(100)
+    expect(stall).toBeLessThan(100)
   })
 
   test('stops when it is aborted', async () => {
@@ -208,7 +199,7 @@ describe('a large build', () => {
   test('holds one file at a time', async () => {
     const megabytes = 8
     const files = Array.from(
-      { length: 24 },
+      { length: 48 },
       (_, at): SnapshotFile => ({
         path: Buffer.from(String(at).padStart(4, '0')),
         mode: 0o100644,
@@ -225,7 +216,7 @@ describe('a large build', () => {
     const built = await buildArchive(snapshot(files), { write() {} }, never)
     clearInterval(watch)
     expect(built.size).toBeGreaterThan(0)
-    // 192 MiB pass through.
-    expect(peak - before).toBeLessThan(150 * 2 ** 20)
+    // 384 MiB pass through.
+    expect(peak - before).toBeLessThan(250 * 2 ** 20)
   }, 30_000)
 })

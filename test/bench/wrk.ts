@@ -14,10 +14,11 @@ export function wrkCommand({ url, headers, connections, seconds }: Load): string
 
 /** The command with its secrets and addresses made short, for a reader. */
 export function shownCommand(load: Load): string {
-  const words = wrkCommand({ ...load, url: new URL(load.url).pathname }).map((word) =>
+  const { pathname, search } = new URL(load.url)
+  const words = wrkCommand({ ...load, url: pathname + search }).map((word) =>
     word.startsWith('Authorization') ? 'Authorization: …' : word,
   )
-  return words.map((word) => (/[ "]/.test(word) ? `'${word}'` : word)).join(' ')
+  return words.map((word) => (/[ "?]/.test(word) ? `'${word}'` : word)).join(' ')
 }
 
 /** Requests per second. Throws when an answer failed: a fast error is no speed. */

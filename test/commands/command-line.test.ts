@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Installation, type RunningServer } from '../support/binary.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
+import { Management } from '../support/management.ts'
 import { library } from '../support/packages.ts'
 
 setDefaultTimeout(60_000)
@@ -85,7 +86,7 @@ describe.each(['without a server', 'through the socket of a running server'])('c
   test('repository add, list, sync and remove', async () => {
     const added = await installation.run(['repository', 'add', `${source.url}/lib.git`])
     expect(added).toMatchObject({ code: 0, stderr: '' })
-    expect(added.stdout).toMatch(/^repo_\w+ {2}active {2}1 packages, 2 versions {2}http/)
+    expect(added.stdout).toMatch(/^repo_[\w-]+ {2}active {2}1 packages, 2 versions {2}http/)
     expect(added.stdout).toContain('  skipped refs/tags/nonsense: ')
     const [row] = (await json('repository', 'list')) as { id: string; status: string; url: string }[]
     expect(row).toMatchObject({ status: 'active', url: `${source.url}/lib.git` })
@@ -123,6 +124,20 @@ describe.each(['without a server', 'through the socket of a running server'])('c
     expect(code).toBe(1)
     expect(stderr.split('\n')).toHaveLength(2)
   })
+})
+
+test('a long list is read page by page, also when BASE_URL has a path', async () => {
+  const installation = await Installation.create({ BASE_URL: 'https://example.com/api/composer' })
+  try {
+    const server = await installation.serve()
+    const api = new Management(server.url, server.adminToken)
+    for (let batch = 0; batch < 11; batch++) await Promise.all(Array.from({ length: 100 }, () => api.token()))
+    const { code, stdout } = await installation.run(['token', 'list', '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toHaveLength(1_101)
+  } finally {
+    await installation.remove()
+  }
 })
 
 describe('usage', () => {

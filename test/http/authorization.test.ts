@@ -142,7 +142,7 @@ describe.each(Object.keys(TRANSPORTS))('token sent as %s', (transport) => {
     const got: Record<string, number> = {}
     const wanted: Record<string, number> = {}
     for (const [route, { path, json, statuses }] of Object.entries(cases())) {
-      if (!present.has(route)) continue
+      if (!present.has(route) && !route.startsWith('HEAD ')) continue
       const [method = ''] = route.split(' ')
       const authorization = caller === 'nobody' ? null : TRANSPORTS[transport]?.(tokens[caller])
       const response = await app.ask(path, {

@@ -48,7 +48,7 @@ if (what === 'hold') {
   await instruction()
   console.log(await migrate(address))
 } else if (what === 'lock') {
-  await lockInstance(place, 'a test')
+  await lockInstance([place], 'a test')
   console.log('locked')
   await instruction()
 } else if (what === 'work') {

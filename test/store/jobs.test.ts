@@ -95,12 +95,28 @@ describe('jobs', () => {
     expect(await store.jobs.find(lost.id)).toMatchObject({ state: 'failed', error: 'it failed', dedupeKey: null })
   })
 
+  test('are another attempt for a worker that takes its own lost job again', async () => {
+    await queued('repo_a')
+    const lost = await claimed('same', 100)
+    const taken = await claimed('same', 161)
+    expect(await store.jobs.finish(lost, null, 170)).toBe(false)
+    expect(await store.jobs.finish(taken, null, 170)).toBe(true)
+  })
+
   test('stay with a worker that renews, which shows how far it is', async () => {
     await queued('repo_a')
     const job = await claimed('w', 100)
     expect(await store.jobs.renew(job, 300, { done: 3, total: 7, step: 'reading' })).toBe(true)
     expect(await store.jobs.claim('other', 200, 260)).toBeNull()
     expect(await store.jobs.find(job.id)).toMatchObject({ progressDone: 3, progressTotal: 7, progressStep: 'reading' })
+  })
+
+  test('of dead workers can be claimed at once by a process that knows it is the only one', async () => {
+    await queued('repo_a')
+    const job = await claimed('dead', 100)
+    expect(await store.jobs.claim('alive', 101, 161)).toBeNull()
+    await store.jobs.endLeases()
+    expect((await claimed('alive', 101)).id).toBe(job.id)
   })
 
   test('can be given back, and claimed at once', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,6 +12,9 @@ export interface Finished {
   stderr: string
 }
 
+/** Directories of builds are named by the process of their test run. */
+const BUILD = 'package-broker-build-'
+
 let built: Promise<string> | null = null
 
 /** Path of the executable: `PACKAGE_BROKER_BINARY`, or one built once per test run. */
@@ -21,14 +24,32 @@ export function executable(): Promise<string> {
 }
 
 async function build(): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'package-broker-build-'))
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+  removeOldBuilds()
+  const directory = join(tmpdir(), `${BUILD}${process.pid}`)
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { mode: 0o700 })
   const outfile = join(directory, 'package-broker')
   const program = join(import.meta.dir, '../../src/build.ts')
   const target = `bun-${process.platform}-${process.arch}`
   const run = Bun.spawnSync([process.execPath, program, target, outfile], { stdout: 'ignore', stderr: 'pipe' })
   if (!run.success) throw new Error(`the executable could not be built: ${run.stderr.toString()}`)
   return outfile
+}
+
+/** Nothing runs when a test run ends, so that each removes what those before it left. */
+function removeOldBuilds(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(BUILD) ? Number(name.slice(BUILD.length)) : 0
+    if (pid > 0 && !isRunning(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 /** An installation: a directory that is empty at first, and an environment that holds nothing but what a test says. */
@@ -126,6 +147,8 @@ export class RunningServer {
       }
       await Bun.sleep(5)
     }
+    // What was written to standard error before that line is in its pipe by now, and not yet read.
+    await Bun.sleep(25)
     return server
   }
 

@@ -1,4 +1,5 @@
 import type { ArchiveFile } from '../../archives/archive-index.ts'
+import { isFresh } from '../plugins/conditional.ts'
 
 /** A part of a file, both ends included, in bytes. */
 interface ByteRange {
@@ -19,12 +20,7 @@ export function archiveResponse(request: Request, file: ArchiveFile, name: strin
     'Content-Disposition': `attachment; filename="${name.replace(/[^A-Za-z0-9._-]+/g, '-')}"`,
     ETag: etag,
   }
-  if (
-    request.headers
-      .get('if-none-match')
-      ?.split(',')
-      .some((tag) => tag.trim() === etag)
-  ) {
+  if (isFresh(request.headers, { etag, lastModified: null })) {
     return new Response(null, { status: 304, headers })
   }
   const range = rangeOf(request, file.size, etag)

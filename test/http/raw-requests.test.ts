@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { connect } from 'node:net'
+import { TestApp } from '../support/app.ts'
+
+/** Requests that no well-behaved client sends, over a socket, as bytes. */
+let app: TestApp
+let port: number
+
+beforeAll(async () => {
+  app = await TestApp.start()
+  port = Number(new URL((await app.app.start()).url).port)
+})
+
+afterAll(() => app?.stop())
+
+/** Everything the server answers until it closes, or falls silent. */
+function send(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    let answer = ''
+    socket.setTimeout(3_000, () => socket.destroy())
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1')
+    })
+    socket.on('close', () => resolve(answer))
+    socket.on('error', reject)
+    socket.write(text)
+  })
+}
+
+function status(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0)
+}
+
+const head = (lines: string[]) => `${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`
+const signedIn = () => `Authorization: Bearer ${app.app.localToken}`
+
+test('a Host of one letter cannot shift the path onto another route', async () => {
+  for (const path of ['/xx/api/tokens', '/x/api/tokens', '/xxx/api/tokens', '/xxxxxxxx/packages.json']) {
+    const answer = await send(head([`GET ${path} HTTP/1.1`, 'Host: a', signedIn()]))
+    expect({ path, status: status(answer) }).toEqual({ path, status: 400 })
+  }
+})
+
+test.each(['localhost', 'x.example', '127.0.0.1', 'a-very-long-name.of.a.host.example.com:8080', '[::1]:80'])(
+  'with Host %s each path is its own',
+  async (host) => {
+    expect(status(await send(head(['GET /packages.json HTTP/1.1', `Host: ${host}`, signedIn()])))).toBe(200)
+    expect(status(await send(head(['GET /packages.json HTTP/1.1', `Host: ${host}`])))).toBe(401)
+    expect(status(await send(head(['GET /xx/packages.json HTTP/1.1', `Host: ${host}`, signedIn()])))).toBe(404)
+  },
+)
+
+test('no Host, two of them, or one that is none', async () => {
+  for (const lines of [
+    ['GET /packages.json HTTP/1.1', 'Host: a.example', 'Host: b.example', signedIn()],
+
+    ['GET /packages.json HTTP/1.1', signedIn()],
+    ['GET /packages.json HTTP/1.1', 'Host:', signedIn()],
+  ]) {
+    expect(status(await send(head(lines)))).toBe(400)
+  }
+})
+
+test('the absolute form of an address opens no other host', async () => {
+  const answer = await send(head(['GET http://evil.example/packages.json HTTP/1.1', 'Host: localhost', signedIn()]))
+  expect(answer).not.toContain('evil.example')
+  expect(status(await send(head(['GET http://evil.example/api/tokens HTTP/1.1', 'Host: localhost'])))).not.toBe(200)
+})
+
+test.each(['/../api/tokens', '/./packages.json/../api/tokens', '//api/tokens', '/%2e%2e/api/tokens', '/api//tokens'])(
+  'the path %s is open to nobody',
+  async (path) => {
+    const answer = await send(head([`GET ${path} HTTP/1.1`, 'Host: localhost']))
+    expect([400, 401, 404]).toContain(status(answer))
+  },
+)
+
+describe('too much', () => {
+  test('a body over the limit is refused without being read', async () => {
+    const answer = await send(
+      head([
+        'POST /api/tokens HTTP/1.1',
+        'Host: localhost',
+        signedIn(),
+        'Content-Type: application/json',
+        'Content-Length: 10000000000',
+      ]),
+    )
+    expect(status(answer)).toBe(413)
+  })
+
+  test('headers and addresses without end', async () => {
+    for (const lines of [
+      [`GET /${'x'.repeat(100_000)} HTTP/1.1`, 'Host: localhost'],
+      ['GET /packages.json HTTP/1.1', 'Host: localhost', `X-Long: ${'x'.repeat(100_000)}`],
+      ['GET /packages.json HTTP/1.1', 'Host: localhost', ...Array.from({ length: 500 }, (_, index) => `X-${index}: x`)],
+    ]) {
+      const answer = await send(head(lines))
+      expect([0, 400, 401, 404, 414, 431]).toContain(status(answer))
+    }
+  })
+
+  test('and the server goes on', async () => {
+    expect(status(await send(head(['GET /ready HTTP/1.1', 'Host: localhost'])))).toBe(200)
+  })
+})
+
+test('TRACE does not echo the token', async () => {
+  const answer = await send(head(['TRACE /packages.json HTTP/1.1', 'Host: localhost', signedIn()]))
+  expect(status(answer)).not.toBe(200)
+  expect(answer).not.toContain(app.app.localToken)
+})
+
+test('OPTIONS is harmless', async () => {
+  expect([204, 404, 405]).toContain(status(await send(head(['OPTIONS /packages.json HTTP/1.1', 'Host: localhost']))))
+})

@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'bun:test'
+import { isAppError } from '../../src/errors.ts'
+import {
+  type CredentialType,
+  parseCredentials,
+  restoreCredentials,
+  storedCredentials,
+} from '../../src/sources/credentials.ts'
+
+const KEY = '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----'
+
+describe('auth_credentials', () => {
+  test.each<[CredentialType, unknown, unknown]>([
+    ['none', undefined, { type: 'none' }],
+    ['none', null, { type: 'none' }],
+    ['token', ' secret ', { type: 'token', token: 'secret' }],
+    ['token', { token: 'secret' }, { type: 'token', token: 'secret' }],
+    ['http_basic', 'ann:pass:word', { type: 'http_basic', username: 'ann', password: 'pass:word' }],
+    [
+      'http_basic',
+      { username: 'ann', password: 'pässword' },
+      { type: 'http_basic', username: 'ann', password: 'pässword' },
+    ],
+    ['ssh_key', KEY, { type: 'ssh_key', privateKey: `${KEY}\n` }],
+    ['ssh_key', { private_key: KEY.replaceAll('\n', '\r\n') }, { type: 'ssh_key', privateKey: `${KEY}\n` }],
+  ])('%s in form %#', (type, value, expected) => {
+    const credentials = parseCredentials(type, value)
+    expect<unknown>(credentials).toEqual(expected)
+    expect(restoreCredentials(storedCredentials(credentials))).toEqual(credentials)
+  })
+
+  test.each<[CredentialType, unknown]>([
+    ['none', 'canary'],
+    ['token', undefined],
+    ['token', ''],
+    ['token', '   '],
+    ['token', 'canary\r\nX-Evil: 1'],
+    ['token', 'canary\0'],
+    ['token', { token: 7 }],
+    ['token', ['canary']],
+    ['token', 'canary'.repeat(4_000)],
+    ['http_basic', 'canary'],
+    ['http_basic', ':canary'],
+    ['http_basic', { username: 'a:b', password: 'canary' }],
+    ['http_basic', { username: 'canary' }],
+    ['http_basic', { username: 'a\nb', password: 'canary' }],
+    ['ssh_key', 'canary'],
+    ['ssh_key', `${KEY}\ncanary`],
+    ['ssh_key', { key: 'canary' }],
+  ])('%s refuses %# without repeating it', (type, value) => {
+    try {
+      parseCredentials(type, value)
+      throw new Error('it was accepted')
+    } catch (error) {
+      if (!isAppError(error, 'invalid')) throw error
+      expect(Object.keys(error.details.fields as object)).toEqual(['auth_credentials'])
+      expect(JSON.stringify([error.message, error.details])).not.toContain('canary')
+    }
+  })
+})
