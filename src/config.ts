@@ -77,8 +77,12 @@ const DEFINITIONS: readonly Definition[] = [
     databaseUrl,
   ),
   secret('databaseAuthToken', 'DATABASE_AUTH_TOKEN', '–', 'token of the libSQL server', (text) => text ?? null),
-  define('archiveDir', 'ARCHIVE_DIR', '$DATA_DIR/archives', 'on-disk archive cache', (text, soFar) =>
-    resolve(text ?? `${soFar.dataDir}/archives`),
+  define(
+    'archiveDir',
+    'ARCHIVE_DIR',
+    '$DATA_DIR/archives',
+    'on-disk archive cache, and the zips that were uploaded',
+    (text, soFar) => resolve(text ?? `${soFar.dataDir}/archives`),
   ),
   define(
     'archiveMaxBytes',

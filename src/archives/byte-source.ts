@@ -4,11 +4,16 @@ import { AppError } from '../errors.ts'
 import type { FileSystem } from './file-system.ts'
 import { onStorage } from './storage-error.ts'
 
-/** A file that is read in pieces, by position. */
+/** How much is read at once: asking the disk costs more than a small piece. */
+const WINDOW_BYTES = 256 * 1024
+
+/** A file that is read in pieces, by position, mostly forwards. */
 export class ByteSource {
   readonly #handle: FileHandle
   /** Bytes. */
   readonly size: number
+  #window = Buffer.alloc(0)
+  #windowAt = 0
 
   private constructor(handle: FileHandle, size: number) {
     this.#handle = handle
@@ -23,11 +28,21 @@ export class ByteSource {
     })
   }
 
-  /** Exactly these bytes, in a buffer of their own. Throws AppError('invalid') beyond the end of the file. */
+  /** Exactly these bytes, which stay as they are. Throws AppError('invalid') beyond the end of the file. */
   async read(offset: number, length: number): Promise<Buffer> {
     if (offset < 0 || offset + length > this.size) {
       throw new AppError('invalid', 'The zip is refused: it speaks of bytes that it does not have.')
     }
+    if (length > WINDOW_BYTES / 2) return this.#load(offset, length)
+    if (offset < this.#windowAt || offset + length > this.#windowAt + this.#window.length) {
+      this.#window = await this.#load(offset, Math.min(WINDOW_BYTES, this.size - offset))
+      this.#windowAt = offset
+    }
+    const from = offset - this.#windowAt
+    return this.#window.subarray(from, from + length)
+  }
+
+  async #load(offset: number, length: number): Promise<Buffer<ArrayBuffer>> {
     const buffer = Buffer.allocUnsafe(length)
     let at = 0
     while (at < length) {

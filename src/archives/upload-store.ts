@@ -104,7 +104,7 @@ export class UploadStore {
       return { temp, ...digests, zip }
     } catch (error) {
       await this.#discard(temp)
-      throw error
+      throw signal.aborted && !(error instanceof AppError) ? brokenOff(error) : error
     }
   }
 
@@ -190,7 +190,7 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw cause instanceof AppError ? cause : new AppError('invalid', 'The upload was broken off.', { cause })
+        throw cause instanceof AppError ? cause : brokenOff(cause)
       })
       if (done) return
       yield value
@@ -198,6 +198,10 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
   } finally {
     await reader.cancel().catch(() => {})
   }
+}
+
+function brokenOff(cause: unknown): AppError {
+  return new AppError('invalid', 'The upload was broken off.', { cause })
 }
 
 function emptyBody(): AppError {

@@ -3,7 +3,7 @@ import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib'
 import type { Pacer } from '../pacer.ts'
 import type { ByteSource } from './byte-source.ts'
 import { codeOf } from './storage-error.ts'
-import { FLAG, readExtra, refusedZip, SATURATED, WideNumbers, type ZipMember } from './zip-directory.ts'
+import { assertVersion, FLAG, readExtra, refusedZip, SATURATED, WideNumbers, type ZipMember } from './zip-directory.ts'
 
 /** Content up to this is read and inflated in one go; larger one in pieces, so that memory stays bounded. */
 const SINGLE_BYTES = 256 * 1024
@@ -53,6 +53,7 @@ async function verifyLocalHeader(file: ByteSource, member: ZipMember): Promise<n
   const nameLength = header.readUInt16LE(26)
   const extraLength = header.readUInt16LE(28)
   if (header.readUInt32LE(0) !== 0x04034b50) throw refusedZip('an entry is not where the list of entries says', name)
+  assertVersion(header.readUInt8(4), name)
   const rest = await file.read(member.offset + LOCAL_BYTES, nameLength + extraLength)
   const same =
     header.readUInt16LE(6) === member.flags &&

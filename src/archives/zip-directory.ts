@@ -36,6 +36,8 @@ const LOCATOR_BYTES = 20
 const ZIP64_END_BYTES = 56
 const MEMBER_BYTES = 46
 const END_SIGNATURE = Buffer.from('PK\x05\x06', 'latin1')
+/** That of zip64. */
+const NEEDED_VERSION = 45
 const MAX_COMMENT = 0xffff
 const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
 
@@ -176,8 +178,14 @@ function readMember(bytes: Buffer, at: number): { member: ZipMember; length: num
     offset,
     mode: bytes.readUInt16LE(at + 40),
   }
+  assertVersion(bytes.readUInt8(at + 6), name)
   assertReadable(member, bytes.readUInt8(at + 38))
   return { member, length: end - at }
+}
+
+/** Versions of the format that a reader has to know for an entry, times ten; the later ones add compression methods. */
+export function assertVersion(needed: number, name: string): void {
+  if (needed > NEEDED_VERSION) throw refusedZip('an entry needs a newer reader', name)
 }
 
 function assertReadable({ name, flags, method, compressedSize, size, mode }: ZipMember, dosAttributes: number): void {

@@ -7,9 +7,11 @@ import { silentLogger } from '../observability/logger.ts'
 /** The management API, through a running server or opened here. */
 export interface ManagementClient {
   /** Sends a request and returns the body. Throws AppError with the sentence of the server when it refuses. */
-  call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown>
+  call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown>
   /** Uploads a file, a piece at a time, and returns the answer. Throws AppError like `call`. */
   upload(path: string, file: Blob): Promise<unknown>
+  /** The pages of a list, one after the other. */
+  pages(path: string): AsyncGenerator<Record<string, unknown>[]>
   /** Every item of a list, page by page. */
   list(path: string): Promise<Record<string, unknown>[]>
 }
@@ -63,17 +65,22 @@ function clientOf(send: Send): ManagementClient {
     const answer = (await response.json()) as { error?: string }
     throw new AppError('invalid', answer.error ?? `The server answered ${response.status}.`)
   }
+  async function* pages(path: string): AsyncGenerator<Record<string, unknown>[]> {
+    for (let next: string | null = path; next !== null; ) {
+      const response = await request('GET', next)
+      yield (await response.json()) as Record<string, unknown>[]
+      next = nextPage(response.headers.get('link'))
+    }
+  }
+
   return {
     call: async (method, path, body) => (await request(method, path, body)).json(),
     upload: async (path, body) =>
       (await accepted(path, { method: 'PUT', body, headers: { 'Content-Type': 'application/zip' } })).json(),
+    pages,
     async list(path) {
       const items: Record<string, unknown>[] = []
-      for (let next: string | null = path; next !== null; ) {
-        const response = await request('GET', next)
-        items.push(...((await response.json()) as Record<string, unknown>[]))
-        next = nextPage(response.headers.get('link'))
-      }
+      for await (const page of pages(path)) items.push(...page)
       return items
     },
   }

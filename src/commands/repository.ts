@@ -1,31 +1,38 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { AppError } from '../errors.ts'
 import { type Command, columns, EXIT, print, UsageError } from './command.ts'
 import { type ManagementClient, withManagementApi } from './management-client.ts'
+import { credential, only, pathOf, report } from './repository-arguments.ts'
+import { set } from './repository-set.ts'
 import { type RepositoryView, waitForSync } from './sync-progress.ts'
 
-/** `repository add|list|sync|remove`. */
+/** `repository add|list|set|sync|remove`. */
 export const repository: Command = {
-  summary: 'add, list, sync and remove repositories',
+  summary: 'add, list, change, sync and remove repositories',
   help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea|artifact] [--archives lazy|tags|all]
                                      [--credential-type token|http_basic|ssh_key --credential-file FILE]
                                      [--package-filter GLOBS] [--no-wait] [--json]
        package-broker repository list [--json]
+       package-broker repository set ID [--url URL] [--archives lazy|tags|all] [--package-filter GLOBS]
+                                     [--sync-interval SECONDS] [--expose-source true|false] [--forget-host-key]
+                                     [--credential-type none|token|http_basic|ssh_key --credential-file FILE]
+                                     [--no-wait] [--json]
        package-broker repository sync ID [--accept-removals] [--json]
        package-broker repository remove ID
 
 add   adds a repository and waits for its first sync. The credential is read from FILE, or from standard input for “-”:
       the token, user:password, or the private key. Of type artifact, which takes uploads, the URL may be left out.
+set   changes what is named; “default” as interval and an empty filter take these back. It waits for the sync that
+      another address, credential or filter needs.
 sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,
   async run(args) {
     const [action, ...rest] = args
     if (action === 'add') return add(rest)
     if (action === 'list') return list(rest)
+    if (action === 'set') return set(rest)
     if (action === 'sync') return sync(rest)
     if (action === 'remove') return remove(rest)
-    throw new UsageError('repository needs one of add, list, sync and remove.')
+    throw new UsageError('repository needs one of add, list, set, sync and remove.')
   },
 }
 
@@ -89,35 +96,4 @@ async function remove(args: string[]): Promise<number> {
   await withManagementApi(readConfig(), (api) => api.call('DELETE', pathOf(id)))
   console.log(`Removed ${id} with its packages.`)
   return EXIT.done
-}
-
-function report(view: RepositoryView, json: boolean): number {
-  print(json, view, () => [
-    `${view.id}  ${view.status}  ${view.packages} packages, ${view.versions} versions  ${view.url}`,
-    ...view.issues.map((issue) => `  skipped ${issue.ref}: ${issue.reason}`),
-    ...(view.error_message === null ? [] : [`  ${view.error_message}`]),
-  ])
-  return view.status === 'error' ? EXIT.failed : EXIT.done
-}
-
-function credential(type: string | undefined, file: string | undefined) {
-  if (type === undefined && file === undefined) return {}
-  if (type === undefined || file === undefined) {
-    throw new UsageError('--credential-type and --credential-file belong together.')
-  }
-  try {
-    return { credential_type: type, auth_credentials: readFileSync(file === '-' ? 0 : file, 'utf8').trim() }
-  } catch (error) {
-    throw new AppError('invalid', `The credential cannot be read from ${file}.`, { cause: error })
-  }
-}
-
-function only(positionals: readonly string[], usage: string): string {
-  const [value, ...more] = positionals
-  if (value === undefined || more.length > 0) throw new UsageError(usage)
-  return value
-}
-
-function pathOf(id: string): string {
-  return `/api/repositories/${encodeURIComponent(id)}`
 }

@@ -1,4 +1,5 @@
 import { artifact } from './artifact.ts'
+import { audit } from './audit.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
 import { healthcheck } from './healthcheck.ts'
@@ -14,6 +15,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   artifact,
   package: packages,
   token,
+  audit,
   config,
   healthcheck,
 }

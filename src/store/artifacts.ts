@@ -1,7 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
 import { type ArchiveDigests, UPLOADED_FORMAT } from './archives.ts'
-import type { Database, Queries } from './database.ts'
+import type { Alongside, Database, Queries } from './database.ts'
 import { ownedElsewhere, savePackage } from './save-outcome.ts'
 import { archives, manifests, packages, repositories, versions } from './schema.ts'
 import type { PackageSummary, VersionDraft, VersionRow } from './sync-state.ts'
@@ -36,9 +36,13 @@ export class ArtifactTable {
   /**
    * Stores an uploaded version, once: the same bytes again change nothing. Throws AppError('conflict') when the version
    * has other bytes or was withdrawn, or the name belongs to another repository; AppError('not_found') when the
-   * repository is gone.
+   * repository is gone. `alongside` writes what belongs to a new one in the same transaction.
    */
-  publish(draft: ArtifactDraft, now: number): Promise<StoredArtifact> {
+  publish(
+    draft: ArtifactDraft,
+    now: number,
+    alongside: (stored: StoredArtifact) => Alongside = () => async () => {},
+  ): Promise<StoredArtifact> {
     return this.db.write(async (tx) => {
       await assertRepository(tx, draft)
       const owner = await tx.select().from(packages).where(eq(packages.name, draft.packageName)).get()
@@ -64,7 +68,9 @@ export class ArtifactTable {
         },
         now,
       )
-      return { created: true, packageId, row: { ...added, packageId } }
+      const created = { created: true, packageId, row: { ...added, packageId } }
+      await alongside(created)(tx)
+      return created
     })
   }
 }

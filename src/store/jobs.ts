@@ -108,7 +108,7 @@ export class JobTable {
         .select({ id: jobs.id })
         .from(jobs)
         .where(and(eq(jobs.repositoryId, job.repositoryId), inArray(jobs.state, ['done', 'failed'])))
-        .orderBy(desc(jobs.finishedAt), desc(jobs.id))
+        .orderBy(desc(sql`rowid`))
         .limit(Number.MAX_SAFE_INTEGER)
         .offset(HISTORY)
       await tx.delete(jobs).where(inArray(jobs.id, old))

@@ -76,7 +76,7 @@ describe('damage', () => {
     ]
     const within = (starts: number[], ...ranges: [number, number][]) =>
       starts.some((start) => ranges.some(([from, to]) => at >= start + from && at < start + to))
-    return within(local, [4, 6], [10, 14]) || within(central, [4, 8], [12, 16], [36, 38], [38, 42])
+    return within(local, [5, 6], [10, 14]) || within(central, [4, 6], [7, 8], [12, 16], [36, 38], [38, 42])
   }
 
   test('every flipped byte is found', async () => {

@@ -127,6 +127,8 @@ refuse('a directory with content', withM({ ...file('d/', 'abc') }), 'directory h
 refuse('a volume label', withM({ ...file('d'), dosAttributes: 8 }), 'volume label')
 for (const flags of [1, 0x40, 0x2000]) refuse(`encryption ${flags}`, withM({ ...file('a'), flags }), 'encrypted')
 refuse('another method', withM({ ...file('a'), method: 12 }), 'neither stored nor deflated')
+refuse('a newer format', withM({ ...file('a'), needed: 63 }), 'newer reader')
+refuse('a newer format in front', withM({ ...file('a'), local: { needed: 63 } }), 'newer reader')
 refuse('no composer.json', zipOf([file('README')]), 'no composer.json')
 refuse(
   'composer.json in one of two directories',

@@ -9,10 +9,12 @@ export interface Entry {
   method?: number
   flags?: number
   dosAttributes?: number
+  /** Version of the format that a reader needs, times ten. */
+  needed?: number
   centralExtra?: Uint8Array
   localExtra?: Uint8Array
   /** Fields of the local header that differ from the central directory. */
-  local?: Partial<Numbers> & { name?: string; flags?: number; method?: number }
+  local?: Partial<Numbers> & { name?: string; flags?: number; method?: number; needed?: number }
   /** Numbers that both records give instead of the true ones. */
   said?: Partial<Numbers>
   /** Bytes behind the content: a data descriptor, or anything else. */
@@ -93,7 +95,7 @@ function makeEntry(entry: Entry, at: number): { local: Buffer; central: Buffer }
   const extra = entry.centralExtra ?? Buffer.alloc(0)
   const header = bytes(
     [4, 0x04034b50],
-    [2, 20],
+    [2, entry.local?.needed ?? entry.needed ?? 20],
     [2, local.flags ?? flags],
     [2, local.method ?? method],
     [4, 0x21_0000],
@@ -107,7 +109,7 @@ function makeEntry(entry: Entry, at: number): { local: Buffer; central: Buffer }
   const record = bytes(
     [4, 0x02014b50],
     [2, 0x0314],
-    [2, 20],
+    [2, entry.needed ?? 20],
     [2, flags],
     [2, method],
     [4, 0x21_0000],

@@ -42,8 +42,10 @@ export function artifactRoutes(parts: ArtifactRoutesParts) {
     '/:id/artifacts',
     async ({ params, query, request, caller, status }) => {
       await assertTakesUploads(parts.repositories, params.id)
-      const { created, view } = await takeUpload(parts, { id: params.id, version: query.version ?? null }, request)
-      if (created) await recordUpload(parts, request, caller, view)
+      const target = { id: params.id, version: query.version ?? null, request, caller }
+      const { created, view } = await takeUpload(parts, target)
+      // Also for the same bytes again: the first time may have failed right behind its transaction.
+      await parts.catalog.refresh()
       return status(created ? 201 : 200, view)
     },
     // The body is the zip itself: whoever parses it holds it in memory.
@@ -61,12 +63,18 @@ async function assertTakesUploads(repositories: RepositoryTable, id: string): Pr
   )
 }
 
+/** Where an upload goes, and who sent it. */
+interface Target {
+  readonly id: string
+  /** The version that the uploader names, or null. */
+  readonly version: string | null
+  readonly request: Request
+  readonly caller: Caller
+}
+
 /** Receives, checks and publishes; nothing is visible before all of it has succeeded. */
-async function takeUpload(
-  parts: ArtifactRoutesParts,
-  target: { id: string; version: string | null },
-  request: Request,
-) {
+async function takeUpload(parts: ArtifactRoutesParts, target: Target) {
+  const { request } = target
   const declared = request.headers.get('content-length')
   const upload = await parts.uploads.receive({
     body: request.body,
@@ -77,25 +85,26 @@ async function takeUpload(
   try {
     const now = parts.now()
     const draft = draftOf(target, upload, now)
-    const stored = await parts.uploads.publish(upload, () => parts.artifacts.publish(draft, now))
-    return { created: stored.created, view: shownArtifact(draft, stored, upload, parts.baseUrlOf(request)) }
+    const view = (stored: StoredArtifact) => shownArtifact(draft, stored, upload, parts.baseUrlOf(request))
+    const stored = await parts.uploads.publish(upload, () =>
+      parts.artifacts.publish(draft, now, (created) => recordUpload(parts, target, view(created))),
+    )
+    return { created: stored.created, view: view(stored) }
   } finally {
     await parts.uploads.discard(upload)
   }
 }
 
-async function recordUpload(
-  parts: ArtifactRoutesParts,
-  request: Request,
-  caller: Caller,
-  view: ReturnType<typeof shownArtifact>,
-): Promise<void> {
-  await parts.catalog.refresh()
+function recordUpload(parts: ArtifactRoutesParts, target: Target, view: ReturnType<typeof shownArtifact>) {
   const { warnings: _warnings, dist: _dist, ...after } = view
-  await parts.audit.record(request, caller, { action: 'artifact.create', subject: view.package_id, after })
+  return parts.audit.recording(target.request, target.caller, {
+    action: 'artifact.create',
+    subject: view.package_id,
+    after,
+  })
 }
 
-function draftOf(target: { id: string; version: string | null }, upload: Upload, now: number): ArtifactDraft {
+function draftOf(target: Target, upload: Upload, now: number): ArtifactDraft {
   const { size, sha1, sha256, zip } = upload
   const found = artifactVersion(zip.manifest, target.version, now)
   const { packageName, prettyName, summary, ...version } = found

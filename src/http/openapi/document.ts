@@ -41,15 +41,17 @@ export async function describeRoutes(routes: readonly InternalRoute[], version: 
     paths[String(place)] = { ...paths[String(place)], [method.toLowerCase()]: described }
   }
   const schemas: Json = {}
+  const described = hoist(paths, schemas) as OpenApiDocument['paths']
+  const responses = shareAnswers(described)
   return {
     openapi: '3.1.0',
     info: { title: 'package-broker', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
-    paths: hoist(paths, schemas) as OpenApiDocument['paths'],
+    paths: described,
     components: {
       securitySchemes: SECURITY,
       headers: HEADERS,
-      responses: sharedResponses(schemas),
+      responses: { ...responses, ...placelessResponses(schemas) },
       schemas: Object.fromEntries(Object.entries(schemas).sort(([left], [right]) => (left < right ? -1 : 1))),
     },
   }
@@ -61,7 +63,7 @@ const SECURITY = {
 }
 
 /** Answers that belong to no operation: an address that is not there, a method that it does not have. */
-function sharedResponses(schemas: Json): Json {
+function placelessResponses(schemas: Json): Json {
   const headers = (names: readonly string[]) =>
     Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
   const schema = hoist({ anyOf: [ErrorBody, ComposerErrorBody] }, schemas)
@@ -110,6 +112,32 @@ function describe(detail: Json, derived: Json, body: unknown): Json {
 /** TypeBox marks what `t.Optional` wraps with a symbol. */
 function isOptional(schema: unknown): boolean {
   return typeof schema === 'object' && schema !== null && Symbol.for('TypeBox.Optional') in schema
+}
+
+/** Answers that several operations have are written once; in the operations stand references. */
+function shareAnswers(paths: OpenApiDocument['paths']): Json {
+  const shared: Json = {}
+  const known = new Map<string, { holder: Json; status: string; name: string | null }>()
+  for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+    const answers = operation.responses as Record<string, Json>
+    for (const [status, answer] of Object.entries(answers)) {
+      const text = JSON.stringify(answer)
+      const first = known.get(text)
+      if (!first) known.set(text, { holder: answers, status, name: null })
+      if (!first) continue
+      first.name ??= nameFor(status, shared)
+      shared[first.name] = answer
+      answers[status] = { $ref: `#/components/responses/${first.name}` }
+      first.holder[first.status] = answers[status]
+    }
+  }
+  return shared
+}
+
+function nameFor(status: string, taken: Json): string {
+  const free = (name: string) => !(name in taken)
+  const names = ['', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((variant) => `Answer${status}${variant}`)
+  return names.find(free) ?? `Answer${status}_${Object.keys(taken).length}`
 }
 
 /** A copy as plain JSON in which every schema with a title is a reference to the one copy in `schemas`. */

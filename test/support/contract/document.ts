@@ -83,7 +83,20 @@ export interface PlacedOperation {
 export async function readDocument(app: TestApp): Promise<ApiDocument> {
   const response = await app.ask('/swagger/json', { token: null })
   if (response.status !== 200) throw new Error(`no document: ${response.status} ${await response.text()}`)
-  return (await response.json()) as ApiDocument
+  return withAnswers((await response.json()) as ApiDocument)
+}
+
+/** A document in which every answer stands where it belongs, also those that several operations share. */
+function withAnswers(api: ApiDocument): ApiDocument {
+  for (const { operation } of operationsOf(api)) {
+    const answers = operation.responses as Record<string, Body & { $ref?: string }>
+    for (const [status, { $ref }] of Object.entries(answers)) {
+      const shared = api.components.responses[$ref?.split('/').at(-1) ?? '']
+      if ($ref !== undefined && !shared) throw new Error(`${$ref} leads nowhere`)
+      if (shared) answers[status] = shared
+    }
+  }
+  return api
 }
 
 /** Every operation of a document. */

@@ -95,9 +95,10 @@ function content(api, media) {
   })
 }
 
-function answer(api, [status, { description, headers = {}, content: media }]) {
-  const rows = Object.entries(headers).map(([name, given]) => {
-    const header = resolve(api, given)
+function answer(api, [status, given]) {
+  const { description, headers = {}, content: media } = resolve(api, given)
+  const rows = Object.entries(headers).map(([name, reference]) => {
+    const header = resolve(api, reference)
     return [name, header.required ? 'always' : 'sometimes', header.description, String(header.example)]
   })
   return make(
