@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
 import type { ArchiveEvent } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
@@ -12,7 +11,7 @@ import { RateLimits } from './auth/rate-limits.ts'
 import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
-import { AppError, messageOf } from './errors.ts'
+import { makeDirectories, socketPath } from './data-directory.ts'
 import { baseUrlFinder } from './http/base-url.ts'
 import { clientAddressFinder } from './http/client-address.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
@@ -226,7 +225,7 @@ interface Running extends Parts {
 function runnable(parts: Running): App {
   const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
   const listeners: Listener[] = []
-  const upkeep = new Upkeep(logger)
+  const upkeep = upkeepOf(parts)
   return {
     config,
     logger,
@@ -240,12 +239,7 @@ function runnable(parts: Running): App {
       listeners.push(listenOnSocket(handler, socketPath(config), localToken))
       queue.start()
       scheduler.start()
-      upkeep.flush(UPKEEP_MS, () => parts.verifier.flushUses())
-      upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
-      upkeep.flush(COUNT_MS, () => parts.limits.flush())
-      upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
-      // Another instance on the same server may change packages; on a local file nobody else can.
-      if (!ownsDatabase(config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
+      upkeep.start()
       return main
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
@@ -262,24 +256,20 @@ function runnable(parts: Running): App {
   }
 }
 
+function upkeepOf(parts: Running): Upkeep {
+  const upkeep = new Upkeep(parts.logger)
+  upkeep.flush(UPKEEP_MS, () => parts.verifier.flushUses())
+  upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
+  upkeep.flush(COUNT_MS, () => parts.limits.flush())
+  upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
+  // Another instance on the same server may change packages; on a local file nobody else can.
+  if (!ownsDatabase(parts.config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
+  return upkeep
+}
+
 /** True for a database file, which no other process has open; false for one on a server. */
 function ownsDatabase(config: Config): boolean {
   return config.databaseUrl.startsWith('file:')
-}
-
-/** The socket that commands use while a server runs; whoever may open it owns the data. */
-export function socketPath(config: Config): string {
-  return `${config.dataDir}/package-broker.sock`
-}
-
-function makeDirectories(config: Config): void {
-  for (const directory of [config.dataDir, config.archiveDir]) {
-    try {
-      mkdirSync(directory, { recursive: true, mode: 0o750 })
-    } catch (error) {
-      throw new AppError('unavailable', `${directory} cannot be created: ${messageOf(error)}`, { cause: error })
-    }
-  }
 }
 
 /** A wrong key is found at start, before anything is written with it. */

@@ -3,20 +3,24 @@ import type { Logger } from './observability/logger.ts'
 
 /** Work done now and then while the program runs. A failure is logged, and the work is tried again at its next time. */
 export class Upkeep {
-  private readonly timers: ReturnType<typeof setInterval>[] = []
-  private readonly last: (() => Promise<unknown>)[] = []
+  private readonly works: { readonly ms: number; readonly last: boolean; readonly work: () => Promise<unknown> }[] = []
+  private timers: ReturnType<typeof setInterval>[] = []
 
   constructor(private readonly logger: Logger) {}
 
-  /** Begins to do `work` every `ms` milliseconds. */
+  /** Adds work to be done every `ms` milliseconds. */
   every(ms: number, work: () => Promise<unknown>): void {
-    this.timers.push(setInterval(() => void this.quietly(work), ms))
+    this.works.push({ ms, last: false, work })
   }
 
-  /** The same for work that must also be done once more when everything else has stopped: what is in memory is written. */
+  /** Adds work that is also done once more at the end: what is in memory is written. */
   flush(ms: number, work: () => Promise<unknown>): void {
-    this.every(ms, work)
-    this.last.push(work)
+    this.works.push({ ms, last: true, work })
+  }
+
+  /** Begins. */
+  start(): void {
+    this.timers = this.works.map(({ ms, work }) => setInterval(() => void this.quietly(work), ms))
   }
 
   /** Does no more. */
@@ -27,7 +31,7 @@ export class Upkeep {
   /** Does the last work, one after another. */
   async finish(): Promise<void> {
     this.pause()
-    for (const work of this.last) await this.quietly(work)
+    for (const { last, work } of this.works) if (last) await this.quietly(work)
   }
 
   private async quietly(work: () => Promise<unknown>): Promise<void> {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { createApp, socketPath } from '../app.ts'
+import { createApp } from '../app.ts'
 import type { Config } from '../config.ts'
+import { socketPath } from '../data-directory.ts'
 import { AppError } from '../errors.ts'
 import { silentLogger } from '../observability/logger.ts'
 

@@ -196,27 +196,11 @@ describe('a large build', () => {
     expect(read).toBe(3)
   })
 
-  test('holds one file at a time', async () => {
-    const megabytes = 8
-    const files = Array.from(
-      { length: 48 },
-      (_, at): SnapshotFile => ({
-        path: Buffer.from(String(at).padStart(4, '0')),
-        mode: 0o100644,
-        size: megabytes * 2 ** 20,
-        read: () => new Uint8Array(megabytes * 2 ** 20).fill(at),
-      }),
-    )
-    Bun.gc(true)
-    const before = process.memoryUsage().rss
-    let peak = before
-    const watch = setInterval(() => {
-      peak = Math.max(peak, process.memoryUsage().rss)
-    }, 10)
-    const built = await buildArchive(snapshot(files), { write() {} }, never)
-    clearInterval(watch)
-    expect(built.size).toBeGreaterThan(0)
+  test('holds one file at a time', () => {
+    // In a process of its own: what other tests left in memory would be counted otherwise.
+    const child = run([process.execPath, join(import.meta.dir, 'large-build.ts')])
     // 384 MiB pass through.
-    expect(peak - before).toBeLessThan(250 * 2 ** 20)
-  }, 30_000)
+    expect(Number(child)).toBeGreaterThan(0)
+    expect(Number(child)).toBeLessThan(250)
+  }, 60_000)
 })
