@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { type Alongside, type Database, nothingElse } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { tokens } from './schema-access.ts'
@@ -127,7 +127,13 @@ export class TokenTable {
     const rows = await this.db.read
       .select()
       .from(tokens)
-      .where(and(eq(tokens.permissions, 'write'), sql`json_array_length(${tokens.allowedPackagePrefixes}) = 0`))
+      .where(
+        and(
+          eq(tokens.permissions, 'write'),
+          isNull(tokens.updatesUntil),
+          sql`json_array_length(${tokens.allowedPackagePrefixes}) + json_array_length(${tokens.allowedPackages}) = 0`,
+        ),
+      )
     return rows.some((row) => row.expiresAt === null || row.expiresAt > now)
   }
 

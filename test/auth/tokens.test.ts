@@ -166,3 +166,15 @@ test('uses are written when flushed', async () => {
   await verifier.flushUses()
   expect((await table.find(tokenId ?? ''))?.lastUsedAt).toBe(clock.now)
 })
+
+test('a token with any limit is not the one that may do everything', async () => {
+  const acme = [{ name: 'acme/lib', constraint: null }]
+  await store({ permissions: 'write', allowedPackagePrefixes: ['acme/'] })
+  await store({ permissions: 'write', allowedPackages: acme })
+  await store({ permissions: 'write', updatesUntil: clock.now + 10 })
+  await store({ permissions: 'write', expiresAt: clock.now })
+  await store({ permissions: 'readonly' })
+  expect(await table.hasUnrestrictedWrite(clock.now)).toBe(false)
+  await store({ permissions: 'write', expiresAt: clock.now + 1 })
+  expect(await table.hasUnrestrictedWrite(clock.now)).toBe(true)
+})
