@@ -84,13 +84,19 @@ export class TokenTable {
   }
 
   /** Changes a token; returns it as it is then, or null when there is none. */
-  async update(id: string, change: TokenChange, now: number): Promise<TokenRow | null> {
+  async update(
+    id: string,
+    change: TokenChange,
+    now: number,
+    alongside: (after: TokenRow) => Alongside = () => nothingElse,
+  ): Promise<TokenRow | null> {
     return this.db.write(async (tx) => {
       const rows = await tx
         .update(tokens)
         .set({ ...change, updatedAt: now })
         .where(eq(tokens.id, id))
         .returning()
+      if (rows[0]) await alongside(rows[0])(tx)
       return rows[0] ?? null
     })
   }
@@ -101,6 +107,7 @@ export class TokenTable {
     hash: string,
     previous: { hash: string; until: number } | null,
     now: number,
+    alongside: (after: TokenRow) => Alongside = () => nothingElse,
   ): Promise<TokenRow | null> {
     return this.db.write(async (tx) => {
       const change = {
@@ -110,14 +117,16 @@ export class TokenTable {
         updatedAt: now,
       }
       const rows = await tx.update(tokens).set(change).where(eq(tokens.id, id)).returning()
+      if (rows[0]) await alongside(rows[0])(tx)
       return rows[0] ?? null
     })
   }
 
   /** Removes a token; false when there was none. */
-  async delete(id: string): Promise<boolean> {
+  async delete(id: string, alongside: Alongside = nothingElse): Promise<boolean> {
     return this.db.write(async (tx) => {
       const rows = await tx.delete(tokens).where(eq(tokens.id, id)).returning({ id: tokens.id })
+      if (rows.length > 0) await alongside(tx)
       return rows.length > 0
     })
   }
