@@ -85,7 +85,7 @@ describe.each(['without a server', 'through the socket of a running server'])('c
   test('repository add, list, sync and remove', async () => {
     const added = await installation.run(['repository', 'add', `${source.url}/lib.git`])
     expect(added).toMatchObject({ code: 0, stderr: '' })
-    expect(added.stdout).toMatch(/^repo_\w+ {2}active {2}1 packages, 2 versions {2}http/)
+    expect(added.stdout).toMatch(/^repo_[\w-]+ {2}active {2}1 packages, 2 versions {2}http/)
     expect(added.stdout).toContain('  skipped refs/tags/nonsense: ')
     const [row] = (await json('repository', 'list')) as { id: string; status: string; url: string }[]
     expect(row).toMatchObject({ status: 'active', url: `${source.url}/lib.git` })
