@@ -98,9 +98,11 @@ async function listTokens(
   if (permissions !== undefined && permissions !== 'readonly' && permissions !== 'write') {
     throw wrongField('permissions', 'needs to be readonly or write')
   }
-  const page = await parts.tokens.list(pageOf({ limit, cursor }), { permissions, metadata, within: caller.scope })
-  const body = page.rows.filter((row) => contains(caller.scope, scopeOf(row))).map(shownToken)
-  return listResponse(request, parts.baseUrlOf(request), { ...page, body })
+  const within = caller.scope
+  const limited = [...within.packages.values()].some((constraint) => constraint !== null)
+  const fits = limited ? (row: TokenRow) => contains(within, scopeOf(row)) : null
+  const page = await parts.tokens.list(pageOf({ limit, cursor }), { permissions, metadata, within, fits })
+  return listResponse(request, parts.baseUrlOf(request), { ...page, body: page.rows.map(shownToken) })
 }
 
 function createToken(
