@@ -52,6 +52,13 @@ export class PackageCatalog {
     return this.names
   }
 
+  /** Those of them that start with this, which is not empty, in order. */
+  offeredStartingWith(prefix: string): readonly string[] {
+    const names = this.offeredNames()
+    // `~` sorts behind every character of a package name.
+    return names.slice(placeOf(names, prefix), placeOf(names, `${prefix}~`))
+  }
+
   /** Takes over what changed since the last time. */
   async refresh(): Promise<void> {
     // A change made while a refresh runs may have come too late for it, so that one is followed by another.
@@ -82,4 +89,16 @@ export class PackageCatalog {
     if (count > 0) this.vendors.set(vendor, count)
     else this.vendors.delete(vendor)
   }
+}
+
+/** Where a text stands or would stand in a sorted list. */
+function placeOf(sorted: readonly string[], text: string): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sorted[middle] ?? '') < text) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -1,6 +1,6 @@
 import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { type Page, type PageOf, pageOf } from './paging.ts'
+import { type Page, type PageOf, pageOf, totalOf } from './paging.ts'
 import { chunks } from './save-outcome.ts'
 import { manifests, packages, publishedReferences, repositories, versions } from './schema.ts'
 import { currentRevision } from './settings.ts'
@@ -141,16 +141,16 @@ export class PackageTable {
       .from(packages)
       .where(and(eq(packages.id, page.cursor ?? ''), covered))
     const after = page.cursor === null ? undefined : gt(sql`(${packages.createdAt}, ${packages.id})`, sql`(${known})`)
-    const [rows, total] = await Promise.all([
-      this.db.read
-        .select()
-        .from(packages)
-        .where(and(conditions, after))
-        .orderBy(asc(packages.createdAt), asc(packages.id))
-        .limit(page.limit + 1),
+    const rows = await this.db.read
+      .select()
+      .from(packages)
+      .where(and(conditions, after))
+      .orderBy(asc(packages.createdAt), asc(packages.id))
+      .limit(page.limit + 1)
+    const total = await totalOf(page, rows, () =>
       this.db.read.select({ total: count() }).from(packages).where(conditions).get(),
-    ])
-    return pageOf(rows, total?.total ?? 0, page)
+    )
+    return pageOf(rows, total, page)
   }
 
   /** Offered versions of several packages, by package. */

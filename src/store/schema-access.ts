@@ -3,28 +3,48 @@ import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlit
 /* Tables about who may do what, and who did. The rest, and how tables are changed, is in schema.ts. */
 
 /** Access tokens. Only the SHA-256 of a token is kept. */
-export const tokens = sqliteTable('tokens', {
-  id: text('id').primaryKey(),
-  hash: text('hash').notNull().unique(),
-  description: text('description').notNull().default(''),
-  permissions: text('permissions', { enum: ['readonly', 'write'] }).notNull(),
-  expiresAt: integer('expires_at'),
-  allowedPackagePrefixes: text('allowed_package_prefixes', { mode: 'json' }).$type<string[]>().notNull(),
-  /** Single packages beside the prefixes; a constraint limits which versions of one are seen. */
-  allowedPackages: text('allowed_packages', { mode: 'json' }).$type<AllowedPackage[]>().notNull().default([]),
-  /** Versions released after this are not seen; null for no end. */
-  updatesUntil: integer('updates_until'),
-  rateLimitMax: integer('rate_limit_max'),
-  /** Hash of the value before the last rotation, which is accepted until `previousUntil`. */
-  previousHash: text('previous_hash').unique(),
-  previousUntil: integer('previous_until'),
-  metadata: text('metadata', { mode: 'json' }).$type<Record<string, string>>().notNull(),
-  createdAt: integer('created_at').notNull(),
-  updatedAt: integer('updated_at').notNull(),
-  lastUsedAt: integer('last_used_at'),
-  /** Program of the last request, as its User-Agent said. */
-  lastClient: text('last_client'),
-})
+export const tokens = sqliteTable(
+  'tokens',
+  {
+    id: text('id').primaryKey(),
+    hash: text('hash').notNull().unique(),
+    description: text('description').notNull().default(''),
+    permissions: text('permissions', { enum: ['readonly', 'write'] }).notNull(),
+    expiresAt: integer('expires_at'),
+    allowedPackagePrefixes: text('allowed_package_prefixes', { mode: 'json' }).$type<string[]>().notNull(),
+    /** Single packages beside the prefixes; a constraint limits which versions of one are seen. */
+    allowedPackages: text('allowed_packages', { mode: 'json' }).$type<AllowedPackage[]>().notNull().default([]),
+    /** Versions released after this are not seen; null for no end. */
+    updatesUntil: integer('updates_until'),
+    rateLimitMax: integer('rate_limit_max'),
+    /** Hash of the value before the last rotation, which is accepted until `previousUntil`. */
+    previousHash: text('previous_hash').unique(),
+    previousUntil: integer('previous_until'),
+    metadata: text('metadata', { mode: 'json' }).$type<Record<string, string>>().notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    lastUsedAt: integer('last_used_at'),
+    /** Program of the last request, as its User-Agent said. */
+    lastClient: text('last_client'),
+  },
+  (table) => [index('tokens_created_at').on(table.createdAt, table.id)],
+)
+
+/** `metadata` of the tokens once more, to find tokens by it. Triggers on `tokens` write it, nothing else. */
+export const tokenMetadata = sqliteTable(
+  'token_metadata',
+  {
+    tokenId: text('token_id')
+      .notNull()
+      .references(() => tokens.id, { onDelete: 'cascade' }),
+    key: text('key').notNull(),
+    value: text('value').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tokenId, table.key] }),
+    index('token_metadata_value').on(table.key, table.value, table.tokenId),
+  ],
+)
 
 /** A package a token may see, with a Composer constraint on its versions or null for all. */
 export interface AllowedPackage {

@@ -1,7 +1,7 @@
-import { and, asc, count, eq, gt, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm'
 import { type Alongside, type Database, nothingElse } from './database.ts'
-import { type Page, type PageOf, pageOf } from './paging.ts'
-import { tokens } from './schema-access.ts'
+import { type Page, type PageOf, pageOf, pageOfAll, totalOf } from './paging.ts'
+import { tokenMetadata, tokens } from './schema-access.ts'
 
 /** A token as stored; the token itself is not among the columns. */
 export type TokenRow = typeof tokens.$inferSelect
@@ -21,11 +21,17 @@ export type TokenChange = Partial<
   >
 >
 
-/** Which tokens are asked for: those that carry every `metadata` value and whose scope may lie inside `within`. */
+/** Which tokens are asked for: those that carry every `metadata` value and whose scope lies inside `within`. */
 export interface TokenFilter {
   readonly permissions: 'readonly' | 'write' | undefined
   readonly metadata: Readonly<Record<string, string>>
-  readonly within: { readonly prefixes: readonly string[]; readonly packages: ReadonlyMap<string, unknown> }
+  readonly within: {
+    readonly prefixes: readonly string[]
+    readonly packages: ReadonlyMap<string, unknown>
+    readonly updatesUntil: number | null
+  }
+  /** What else decides that the database cannot compare, like constraints; null when nothing does. */
+  readonly fits: ((row: TokenRow) => boolean) | null
 }
 
 /** The use of a token: when, in Unix seconds, and by which program. */
@@ -57,40 +63,50 @@ export class TokenTable {
     return (await this.db.read.select().from(tokens).where(eq(tokens.id, id)).get()) ?? null
   }
 
-  /** A page of tokens, oldest first. The scope is compared as far as names go; constraints are for the caller. */
+  /** A page of tokens, oldest first. A cursor outside of `within` is as good as an unknown one. */
   async list(page: Page, filter: TokenFilter): Promise<PageOf<TokenRow>> {
-    const wanted = Object.entries(filter.metadata).map(
-      ([key, value]): SQL =>
-        sql`EXISTS (SELECT 1 FROM json_each(${tokens.metadata}) WHERE key = ${key} AND value = ${value})`,
+    const within = inside(filter.within)
+    const wanted = and(
+      within,
+      filter.permissions === undefined ? undefined : eq(tokens.permissions, filter.permissions),
+      ...Object.entries(filter.metadata).map(([key, value]) => inArray(tokens.id, this.carrying(key, value))),
     )
-    if (filter.permissions !== undefined) wanted.push(eq(tokens.permissions, filter.permissions))
-    if (filter.within.prefixes.length > 0 || filter.within.packages.size > 0) wanted.push(inside(filter.within))
-    const after =
-      page.cursor === null ? undefined : gt(sql`(${tokens.createdAt}, ${tokens.id})`, createdAtOf(page.cursor))
-    const [rows, total] = await Promise.all([
-      this.db.read
-        .select()
-        .from(tokens)
-        .where(and(after, ...wanted))
-        .orderBy(asc(tokens.createdAt), asc(tokens.id))
-        .limit(page.limit + 1),
-      this.db.read
-        .select({ total: count() })
-        .from(tokens)
-        .where(and(...wanted))
-        .get(),
-    ])
-    return pageOf(rows, total?.total ?? 0, page)
+    const all = this.db.read.select().from(tokens).orderBy(asc(tokens.createdAt), asc(tokens.id))
+    if (filter.fits !== null) return pageOfAll((await all.where(wanted)).filter(filter.fits), page)
+    const known = this.db.read
+      .select({ place: sql`${tokens.createdAt}, ${tokens.id}` })
+      .from(tokens)
+      .where(and(eq(tokens.id, page.cursor ?? ''), within))
+    const after = page.cursor === null ? undefined : gt(sql`(${tokens.createdAt}, ${tokens.id})`, sql`(${known})`)
+    const rows = await all.where(and(after, wanted)).limit(page.limit + 1)
+    const total = await totalOf(page, rows, () =>
+      this.db.read.select({ total: count() }).from(tokens).where(wanted).get(),
+    )
+    return pageOf(rows, total, page)
+  }
+
+  private carrying(key: string, value: string) {
+    const { tokenId, key: keys, value: values } = tokenMetadata
+    return this.db.read
+      .select({ tokenId })
+      .from(tokenMetadata)
+      .where(and(eq(keys, key), eq(values, value)))
   }
 
   /** Changes a token; returns it as it is then, or null when there is none. */
-  async update(id: string, change: TokenChange, now: number): Promise<TokenRow | null> {
+  async update(
+    id: string,
+    change: TokenChange,
+    now: number,
+    alongside: (after: TokenRow) => Alongside = () => nothingElse,
+  ): Promise<TokenRow | null> {
     return this.db.write(async (tx) => {
       const rows = await tx
         .update(tokens)
         .set({ ...change, updatedAt: now })
         .where(eq(tokens.id, id))
         .returning()
+      if (rows[0]) await alongside(rows[0])(tx)
       return rows[0] ?? null
     })
   }
@@ -101,6 +117,7 @@ export class TokenTable {
     hash: string,
     previous: { hash: string; until: number } | null,
     now: number,
+    alongside: (after: TokenRow) => Alongside = () => nothingElse,
   ): Promise<TokenRow | null> {
     return this.db.write(async (tx) => {
       const change = {
@@ -110,14 +127,16 @@ export class TokenTable {
         updatedAt: now,
       }
       const rows = await tx.update(tokens).set(change).where(eq(tokens.id, id)).returning()
+      if (rows[0]) await alongside(rows[0])(tx)
       return rows[0] ?? null
     })
   }
 
   /** Removes a token; false when there was none. */
-  async delete(id: string): Promise<boolean> {
+  async delete(id: string, alongside: Alongside = nothingElse): Promise<boolean> {
     return this.db.write(async (tx) => {
       const rows = await tx.delete(tokens).where(eq(tokens.id, id)).returning({ id: tokens.id })
+      if (rows.length > 0) await alongside(tx)
       return rows.length > 0
     })
   }
@@ -152,12 +171,9 @@ export class TokenTable {
   }
 }
 
-function createdAtOf(id: string): SQL {
-  return sql`(SELECT created_at, id FROM tokens WHERE id = ${id})`
-}
-
 /** The token names something, and everything it names lies inside these prefixes or is one of these packages. */
-function inside(within: TokenFilter['within']): SQL {
+function insideNames(within: TokenFilter['within']): SQL | undefined {
+  if (within.prefixes.length === 0 && within.packages.size === 0) return undefined
   const prefixes = JSON.stringify(within.prefixes)
   const names = JSON.stringify([...within.packages.keys()])
   const reached = (value: SQL) =>
@@ -168,4 +184,9 @@ function inside(within: TokenFilter['within']): SQL {
     AND NOT EXISTS (SELECT 1 FROM json_each(${tokens.allowedPackagePrefixes}) AS own WHERE NOT ${reached(prefix)})
     AND NOT EXISTS (SELECT 1 FROM json_each(${tokens.allowedPackages}) AS own
       WHERE NOT ${reached(name)} AND ${name} NOT IN (SELECT value FROM json_each(${names}))))`
+}
+
+function inside(within: TokenFilter['within']): SQL | undefined {
+  const updates = within.updatesUntil === null ? undefined : lte(tokens.updatesUntil, within.updatesUntil)
+  return and(insideNames(within), updates)
 }

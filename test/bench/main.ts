@@ -8,11 +8,12 @@ import { measureDocuments, type Stage } from './documents.ts'
 import { measureFirstSync } from './first-sync.ts'
 import { startNginx } from './nginx.ts'
 import { type Finding, printReport } from './report.ts'
+import { measureScale } from './scale.ts'
 import { measureStart } from './start.ts'
 
 /**
  * Measures what is promised about speed and prints one table: `bun test/bench/main.ts [start] [documents] [archives]
- * [first-sync] [composer]`, all of them by default. A goal that is missed is a line of the table, not a failure: figures
+ * [first-sync] [scale] [composer]`, all of them by default. A goal that is missed is a line of the table, not a failure: figures
  * of one machine depend on what else it does.
  */
 const PROGRAMS = {
@@ -27,6 +28,7 @@ const SCENARIOS: Record<string, (stage: Stage, executable: string) => Promise<Fi
   documents: measureDocuments,
   archives: measureArchives,
   'first-sync': measureFirstSync,
+  scale: measureScale,
   composer: measureComposer,
 }
 

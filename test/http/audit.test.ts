@@ -83,19 +83,28 @@ describe('every change leaves an entry', () => {
 
   test('a change whose entry cannot be written is not made', async () => {
     const id = await repositoryAt('atomic')
-    const state = async () => (await app.ask(`/api/repositories/${id}`)).json()
+    createGitRepository(app.path('atomic-new.git'), { commits: [library('acme/atomic-new', 'one')] })
+    await app.token()
+    const tokens = async () => (await (await app.ask('/api/tokens')).json()) as { id: string }[]
+    const state = async () => [await (await app.ask('/api/repositories')).json(), await tokens()]
     const before = await state()
     await stored(app, "CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'full'); END")
+    const token = (await tokens())[0]
     for (const [method, place, json] of [
-      ['PATCH', '', { archives: 'all' }],
-      ['DELETE', '', undefined],
-      ['POST', '/sync', undefined],
+      ['PATCH', `/api/repositories/${id}`, { archives: 'all' }],
+      ['DELETE', `/api/repositories/${id}`, undefined],
+      ['POST', `/api/repositories/${id}/sync`, undefined],
+      ['POST', '/api/repositories', { url: app.path('atomic-new.git'), vcs_type: 'git' }],
+      ['POST', '/api/tokens', { permissions: 'readonly' }],
+      ['PATCH', `/api/tokens/${token?.id}`, { description: 'new' }],
+      ['POST', `/api/tokens/${token?.id}/rotate`, undefined],
+      ['DELETE', `/api/tokens/${token?.id}`, undefined],
     ] as const) {
-      const response = await app.ask(`/api/repositories/${id}${place}`, {
+      const response = await app.ask(place, {
         method,
         ...(json === undefined ? {} : { json }),
       })
-      expect({ method, status: response.status }).toEqual({ method, status: 500 })
+      expect({ method, place, status: response.status }).toEqual({ method, place, status: 500 })
       expect(await state()).toEqual(before)
     }
     await stored(app, 'DROP TRIGGER full')

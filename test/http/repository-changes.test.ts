@@ -124,6 +124,37 @@ describe('another address', () => {
     expect((await syncs()).map(({ state }) => state)).toEqual(['done', 'done'])
   })
 
+  test('counts also for a sync under way, which saves nothing of the old one', async () => {
+    createGitRepository(app.path(`old-${count}.git`), {
+      commits: [library(`acme/old-${count}`, 'old', { tags: ['9.0.0'] })],
+    })
+    const gate = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    const slow = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      async fetch(request) {
+        asked.resolve()
+        await gate.promise
+        const { pathname, search } = new URL(request.url)
+        const body = request.method === 'POST' ? { body: await request.arrayBuffer() } : {}
+        return fetch(`${open.url}${pathname}${search}`, { method: request.method, headers: request.headers, ...body })
+      },
+    })
+    const url = `http://127.0.0.1:${slow.port}/old-${count}.git`
+    const created = (await (await app.ask('/api/repositories', { json: { url, vcs_type: 'git' } })).json()) as Shown
+    await asked.promise
+    await app.ask(`/api/repositories/${repository.id}`, { method: 'DELETE' })
+    expect((await patch({ url: source.path }, created.id)).status).toBe(200)
+    gate.resolve()
+    expect(await app.synced(created.id)).toMatchObject({ status: 'active', packages: 1, versions: 2, issues: [] })
+    await slow.stop(true)
+    const names = await stored(app, 'SELECT name FROM packages WHERE repository_id = ?', created.id)
+    expect(names).toEqual([{ name: `acme/lib-${count}` }])
+    const history = (await syncs(created.id)) as unknown
+    expect(history).toMatchObject([{ state: 'done' }, { state: 'failed', added: [] }])
+  })
+
   test('of another repository is 409 with its id', async () => {
     const other = createGitRepository(app.path(`other-${count}.git`), { commits: [] })
     const { id } = await app.addRepository(other.path)

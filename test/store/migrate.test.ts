@@ -66,7 +66,7 @@ describe('migrations', () => {
     expect(stored.map((row) => String(row.name)).sort()).toEqual(tables.map((table) => table.name).sort())
     for (const table of tables) {
       const columns = await rows(url, `PRAGMA table_info("${table.name}")`)
-      // An added column stands last in the database, wherever it stands in the schema.
+      // A column that was added later stands at the end of the table, wherever the schema names it.
       expect(columns.map((row) => [row.name, String(row.type).toLowerCase(), row.notnull === 1]).sort()).toEqual(
         table.columns.map((column) => [column.name, column.getSQLType(), column.notNull]).sort(),
       )

@@ -33,7 +33,7 @@ export class PackageDocuments {
       const content = await this.packages.content(entry.id)
       const seen = content.versions.filter((row) => refusalOf(view, entry.name, row) === null)
       const json = renderPackage(entry, { ...content, versions: seen }, form)
-      return new RenderedDocument(json, viewDate(view, entry.modifiedAt))
+      return new RenderedDocument(json, viewDate(view, entry.modifiedAt, json))
     })
   }
 }

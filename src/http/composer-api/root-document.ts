@@ -1,4 +1,4 @@
-import { maySee, maySeeVendor, type Scope } from '../../auth/scope.ts'
+import { coversAllPackages, type Scope } from '../../auth/scope.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import { DocumentCache } from './document-cache.ts'
 import { RenderedDocument } from './rendered-document.ts'
@@ -24,16 +24,13 @@ export class RootDocuments {
     const revision = this.catalog.revision
     return this.cache.get(`${baseUrl}\n${scope.key}`, revision, async () => {
       const json = JSON.stringify(this.content(scope, baseUrl))
-      return new RenderedDocument(json, viewDate(scope, this.installedAt + revision))
+      return new RenderedDocument(json, viewDate(scope, this.installedAt + revision, json))
     })
   }
 
   private content(scope: Scope, baseUrl: string): Record<string, unknown> {
-    const names = this.catalog.offeredNames().filter((name) => maySee(scope, name))
-    const patterns = this.catalog
-      .claimedVendors()
-      .filter((vendor) => maySeeVendor(scope, vendor))
-      .map((vendor) => `${vendor}/*`)
+    const names = this.namesIn(scope)
+    const patterns = this.vendorsIn(scope).map((vendor) => `${vendor}/*`)
     const listed = names.length > 0 && names.length <= MOST_LISTED
     return {
       packages: {},
@@ -42,5 +39,19 @@ export class RootDocuments {
       'available-package-patterns': patterns.length > 0 ? patterns : [NOTHING],
       'notify-batch': `${baseUrl}/downloads`,
     }
+  }
+
+  /** Found by what the scope names: looking at every package here for each of thousands of tokens would take too long. */
+  private namesIn(scope: Scope): readonly string[] {
+    if (coversAllPackages(scope)) return this.catalog.offeredNames()
+    const inPrefixes = scope.prefixes.flatMap((prefix) => this.catalog.offeredStartingWith(prefix))
+    const single = [...scope.packages.keys()].filter((name) => this.catalog.get(name)?.offered)
+    return [...new Set([...inPrefixes, ...single])].sort()
+  }
+
+  private vendorsIn(scope: Scope): string[] {
+    if (coversAllPackages(scope)) return this.catalog.claimedVendors()
+    const named = [...scope.prefixes, ...scope.packages.keys()].map((text) => text.slice(0, text.indexOf('/')))
+    return [...new Set(named)].filter((vendor) => this.catalog.claimsVendor(vendor)).sort()
   }
 }

@@ -5,6 +5,7 @@ import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageTable } from '../../store/packages.ts'
 import type { TokenRow } from '../../store/tokens.ts'
 import { wrongField } from './request-body.ts'
+import { covered } from './shown-package.ts'
 
 /** What explaining takes. `now` gives Unix seconds. */
 export interface ExplainParts {
@@ -14,7 +15,7 @@ export interface ExplainParts {
 }
 
 /**
- * Why a token does or does not see each version of a package. Throws AppError('not_found') for a package that the
+ * Why a token does or does not see each version of a package that the caller covers. Throws AppError('not_found') for a package that the
  * caller itself does not cover, existing or not.
  */
 export async function explainPackage(parts: ExplainParts, caller: Caller, row: TokenRow, name: string | undefined) {
@@ -24,7 +25,7 @@ export async function explainPackage(parts: ExplainParts, caller: Caller, row: T
   if (!entry) throw new AppError('not_found', `There is no package ${full}.`)
   const expired = row.expiresAt !== null && row.expiresAt <= parts.now()
   const scope = scopeOf(row)
-  const versions = await parts.packages.versions(entry.id)
+  const versions = covered(caller.scope, full, await parts.packages.versions(entry.id))
   return {
     package: full,
     token: row.id,

@@ -63,9 +63,9 @@ export function tokenRoutes(parts: TokenRoutesParts) {
       '/:id',
       async ({ params, request, caller }) => {
         const row = await findToken(tokens, caller, params.id)
-        await tokens.delete(row.id)
+        const change = { action: 'token.delete', subject: row.id, before: shownToken(row) }
+        await tokens.delete(row.id, audit.recording(request, caller, change))
         verifier.forget()
-        await audit.record(request, caller, { action: 'token.delete', subject: row.id, before: shownToken(row) })
         return { message: 'Token revoked' }
       },
       { detail: TOKEN_OPERATIONS.revoke },
@@ -98,9 +98,11 @@ async function listTokens(
   if (permissions !== undefined && permissions !== 'readonly' && permissions !== 'write') {
     throw wrongField('permissions', 'needs to be readonly or write')
   }
-  const page = await parts.tokens.list(pageOf({ limit, cursor }), { permissions, metadata, within: caller.scope })
-  const body = page.rows.filter((row) => contains(caller.scope, scopeOf(row))).map(shownToken)
-  return listResponse(request, parts.baseUrlOf(request), { ...page, body })
+  const within = caller.scope
+  const limited = [...within.packages.values()].some((constraint) => constraint !== null)
+  const fits = limited ? (row: TokenRow) => contains(within, scopeOf(row)) : null
+  const page = await parts.tokens.list(pageOf({ limit, cursor }), { permissions, metadata, within, fits })
+  return listResponse(request, parts.baseUrlOf(request), { ...page, body: page.rows.map(shownToken) })
 }
 
 function createToken(
@@ -161,11 +163,12 @@ async function changeToken(
   const before = await findToken(parts.tokens, caller, id)
   const settings = tokenSettings(body, parts.now())
   refuseWider(caller, { ...before, ...settings })
-  const after = await parts.tokens.update(id, settings, parts.now())
+  const after = await parts.tokens.update(id, settings, parts.now(), (row) => {
+    const change = { action: 'token.update', subject: id, before: shownToken(before), after: shownToken(row) }
+    return parts.audit.recording(request, caller, change)
+  })
   if (!after) throw unknownToken(id)
   parts.verifier.forget()
-  const change = { action: 'token.update', subject: id, before: shownToken(before), after: shownToken(after) }
-  await parts.audit.record(request, caller, change)
   return shownToken(after)
 }
 
@@ -174,11 +177,12 @@ async function rotateToken(parts: TokenRoutesParts, request: Request, caller: Ca
   const token = makeToken()
   const now = parts.now()
   const previous = grace === 0 ? null : { hash: before.hash, until: now + grace }
-  const after = await parts.tokens.rotate(id, hashToken(token), previous, now)
+  const after = await parts.tokens.rotate(id, hashToken(token), previous, now, (row) => {
+    const change = { action: 'token.rotate', subject: id, before: shownToken(before), after: shownToken(row) }
+    return parts.audit.recording(request, caller, change)
+  })
   if (!after) throw unknownToken(id)
   parts.verifier.forget()
-  const change = { action: 'token.rotate', subject: id, before: shownToken(before), after: shownToken(after) }
-  await parts.audit.record(request, caller, change)
   return { ...shownToken(after), token }
 }
 

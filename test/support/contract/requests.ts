@@ -33,24 +33,45 @@ const headerText = fc.oneof(
 const known = fc.nat().map((number) => ({ known: number }))
 const asText = (values: fc.Arbitrary<string>) => values.map((text) => ({ text }))
 
-/** Requests for an operation: half of them as the document wants them, half of them wrong in some way. */
+/** Requests for an operation: some as its examples show, the others right or wrong in every part of them. */
 export function draftsOf(placed: PlacedOperation, lookup: Lookup): fc.Arbitrary<Draft> {
-  const { operation } = placed
-  const inPlace = (place: Parameter['in']) => operation.parameters.filter((parameter) => parameter.in === place)
-  return fc.record({
+  return fc.oneof({ weight: 1, arbitrary: plain(placed) }, { weight: 3, arbitrary: any(placed, lookup) })
+}
+
+const inPlace = ({ operation }: PlacedOperation, place: Parameter['in']) =>
+  operation.parameters.filter((parameter) => parameter.in === place)
+
+function plain(placed: PlacedOperation): fc.Arbitrary<Draft> {
+  const { content = {} } = placed.operation.requestBody ?? {}
+  const [contentType = null] = Object.keys(content)
+  const examples = Object.values(content['application/json']?.examples ?? {}).map(({ value }) => JSON.stringify(value))
+  const query = inPlace(placed, 'query').flatMap(({ name, example }) =>
+    example === undefined ? [] : [[name, String(example)] as const],
+  )
+  return fc.record<Draft>({
+    sender: fc.constant('owner'),
+    path: fc.record(Object.fromEntries(inPlace(placed, 'path').map(({ name }) => [name, known]))),
+    query: fc.constantFrom([], query),
+    headers: fc.constant({}),
+    contentType: fc.constant(contentType),
+    body: contentType === 'application/zip' ? fc.nat() : fc.constantFrom(...examples, ...(examples[0] ? [] : [null])),
+  })
+}
+
+function any(placed: PlacedOperation, lookup: Lookup): fc.Arbitrary<Draft> {
+  const { content = {} } = placed.operation.requestBody ?? {}
+  return fc.record<Draft>({
     sender: fc.oneof(
       { weight: 12, arbitrary: fc.constant<Sender>('owner') },
       { weight: 8, arbitrary: fc.constantFrom(...SENDERS) },
     ),
-    path: fc.record(Object.fromEntries(inPlace('path').map(({ name }) => [name, pathPiece()]))),
-    query: queries(inPlace('query'), lookup),
+    path: fc.record(Object.fromEntries(inPlace(placed, 'path').map(({ name }) => [name, pathPiece()]))),
+    query: queries(inPlace(placed, 'query'), lookup),
     headers: fc.record(
-      Object.fromEntries(inPlace('header').map(({ name }) => [name, fc.oneof(known, asText(headerText))])),
+      Object.fromEntries(inPlace(placed, 'header').map(({ name }) => [name, fc.oneof(known, asText(headerText))])),
       { requiredKeys: [] },
     ),
-    ...(operation.requestBody?.content?.['application/zip']
-      ? uploads()
-      : bodies(operation.requestBody?.content?.['application/json'], lookup)),
+    ...(content['application/zip'] ? uploads() : bodies(content['application/json'], lookup)),
   })
 }
 

@@ -55,8 +55,8 @@ export class ContractWorld {
     const app = await TestApp.start({ SYNC_INTERVAL: '86400', RATE_LIMIT_READONLY: '0', RATE_LIMIT_WRITE: '0' })
     createGitRepository(app.path('lib.git'), {
       commits: [
-        library('acme/lib', 'one', { tags: ['1.0.0', 'no-version'] }),
         { files: { 'README.md': '# Library\n' } },
+        library('acme/lib', 'one', { tags: ['1.0.0', 'no-version'] }),
         library('acme/lib', 'two', { tags: ['v1.1.0'] }),
         library('acme/lib', 'three', { branch: 'feature/x' }),
       ],
@@ -195,6 +195,7 @@ function uploads(): Uint8Array<ArrayBuffer>[] {
       'src/a.php': `<?php // ${mark}`,
     })
   return [
+    version('1.0.0'),
     version('1.0.0'),
     version('1.0.0', 'other'),
     version('2.0.0'),
