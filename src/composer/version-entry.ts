@@ -26,6 +26,8 @@ export function versionEntry(version: EntryParts, locations: EntryLocations): Ra
     ['version_normalized', JSON.stringify(version.versionNormalized)],
     ...version.fields,
   ])
+  // Clients assume it; those who read the file with other eyes should not have to.
+  if (!entry.has('type')) entry.set('type', '"library"')
   if (locations.dist !== undefined) entry.set('dist', locations.dist)
   if (locations.source !== undefined) entry.set('source', locations.source)
   entry.set('time', JSON.stringify(version.time))

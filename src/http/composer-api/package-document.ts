@@ -2,6 +2,7 @@ import { EVERYTHING, limitsVersions, refusalOf, type Scope } from '../../auth/sc
 import { type RawFields, writeJsonObject } from '../../composer/json.ts'
 import { readManifest, servedFields } from '../../composer/manifest.ts'
 import { minifyVersions } from '../../composer/minify.ts'
+import { versionEntry } from '../../composer/version-entry.ts'
 import { orderVersions } from '../../composer/version-order.ts'
 import type { Stability } from '../../composer/version-parser.ts'
 import type { CatalogEntry } from '../../store/catalog.ts'
@@ -49,8 +50,9 @@ function renderPackage(entry: CatalogEntry, content: PackageContent, form: Docum
     .map((row) => ({ ...row, stability: row.stability as Stability }))
   const fieldsOf = manifestFields(content)
   const entries = orderVersions(rows).map((row) => {
-    const fields = versionEntry(entry, row, fieldsOf(row.blob), content.sourceUrl, form.baseUrl)
-    return { version: row.version, fields }
+    const facts = { ...row, prettyName: entry.prettyName, fields: fieldsOf(row.blob) }
+    const dist = JSON.stringify(distOf(entry.name, row, form.baseUrl))
+    return { version: row.version, fields: versionEntry(facts, { dist, ...sourceOf(row, content.sourceUrl) }) }
   })
   if (form.minified) {
     const list = minifyVersions(entries.map(({ fields }) => fields)).map(writeJsonObject)
@@ -64,6 +66,10 @@ function wrap(name: string, versions: string, minified: boolean): string {
   return `{"packages":{${JSON.stringify(name)}:${versions}}${minified ? ',"minified":"composer/2.0"' : ''}}`
 }
 
+function sourceOf(row: VersionRow, url: string | null): { source?: string } {
+  return url === null ? {} : { source: JSON.stringify({ type: 'git', url, reference: row.reference }) }
+}
+
 /** Fields of composer.json by blob, each text read once. */
 function manifestFields(content: PackageContent): (blob: string) => RawFields {
   const known = new Map<string, RawFields>()
@@ -73,28 +79,4 @@ function manifestFields(content: PackageContent): (blob: string) => RawFields {
     known.set(blob, fields)
     return fields
   }
-}
-
-/** One version as it is served: our facts around what its composer.json says (composer-protocol: per-version metadata). */
-function versionEntry(
-  entry: CatalogEntry,
-  row: VersionRow,
-  manifest: RawFields,
-  sourceUrl: string | null,
-  baseUrl: string,
-): RawFields {
-  const fields = new Map<string, string>([
-    ['name', JSON.stringify(entry.prettyName)],
-    ['version', JSON.stringify(row.version)],
-    ['version_normalized', JSON.stringify(row.versionNormalized)],
-  ])
-  for (const [key, raw] of manifest) if (!fields.has(key)) fields.set(key, raw)
-  if (!fields.has('type')) fields.set('type', '"library"')
-  fields.set('dist', JSON.stringify(distOf(entry.name, row, baseUrl)))
-  if (sourceUrl !== null) {
-    fields.set('source', JSON.stringify({ type: 'git', url: sourceUrl, reference: row.reference }))
-  }
-  fields.set('time', JSON.stringify(row.time))
-  if (row.defaultBranch) fields.set('default-branch', 'true')
-  return fields
 }

@@ -4,19 +4,17 @@ import type { Upload, UploadStore } from '../../archives/upload-store.ts'
 import type { Caller } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { artifactVersion } from '../../composer/artifact-version.ts'
-import { latestVersion } from '../../composer/version-order.ts'
-import type { Stability } from '../../composer/version-parser.ts'
 import { AppError } from '../../errors.ts'
 import type { ArtifactDraft, ArtifactTable, StoredArtifact } from '../../store/artifacts.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { RepositoryTable } from '../../store/repositories.ts'
-import type { VersionRow } from '../../store/sync-state.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { distOf } from '../dist-link.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import { PUT_ARTIFACT } from './artifact-operations.ts'
 import { ARTIFACT } from './artifact-repository.ts'
 import type { AuditTrail } from './audit-trail.ts'
+import { latestOf } from './shown-package.ts'
 
 /** What the route of uploads works with. `now` gives Unix seconds. */
 export interface ArtifactRoutesParts {
@@ -125,10 +123,6 @@ function draftOf(target: Target, upload: Upload, now: number): ArtifactDraft {
     },
     latestOf,
   }
-}
-
-function latestOf(rows: readonly VersionRow[]): string | null {
-  return latestVersion(rows.map((row) => ({ ...row, stability: row.stability as Stability })))?.version ?? null
 }
 
 /** The id that git gives to this content (git: hash-object). */
