@@ -13,8 +13,8 @@ export interface ShownPackageParts {
 }
 
 /**
- * Packages as a list shows them. For a scope that limits versions, the latest one and the downloads are those of the
- * versions it covers.
+ * Packages as a list shows them. For a scope that limits versions, the latest one, the downloads and the time of the last
+ * change are those of the versions it covers.
  */
 export async function shownPackages(parts: ShownPackageParts, scope: Scope, rows: readonly PackageRow[]) {
   const [limited, free] = [true, false].map((limits) =>
@@ -26,7 +26,7 @@ export async function shownPackages(parts: ShownPackageParts, scope: Scope, rows
   return rows.map((row) => {
     if (!limitsVersions(scope, row.name)) return shownPackage(row, row.latestVersion, totals.get(row.id) ?? 0)
     const seen = covered(scope, row.name, outlines.get(row.id) ?? [])
-    return shownPackage(row, latestOf(seen), sumOf(seen, counts.get(row.id)))
+    return { ...shownPackage(row, latestOf(seen), sumOf(seen, counts.get(row.id))), updated_at: updatedAt(row, seen) }
   })
 }
 
@@ -44,7 +44,8 @@ export async function shownPackageWithVersions(
   const versions = orderVersions(seen.map(ordered)).map((version) =>
     shownVersion(row.name, version, counts.get(version.versionNormalized) ?? 0, baseUrl),
   )
-  return { ...shownPackage(row, limited ? latestOf(seen) : row.latestVersion, total), versions }
+  if (!limited) return { ...shownPackage(row, row.latestVersion, total), versions }
+  return { ...shownPackage(row, latestOf(seen), total), updated_at: updatedAt(row, seen), versions }
 }
 
 /** Those of the offered versions of a package that a scope covers. */
@@ -59,6 +60,11 @@ export function covered<Version extends Pick<VersionRow, 'versionNormalized' | '
 /** Pretty form of the version that listings show of these; null of none. */
 export function latestOf(versions: readonly (VersionOutline | VersionRow)[]): string | null {
   return latestVersion(versions.map(ordered))?.version ?? null
+}
+
+/** When what these versions show last changed, as far as they tell: the package changes with others too. Unix seconds. */
+function updatedAt(row: PackageRow, seen: readonly Pick<VersionRow, 'releasedAt'>[]): number {
+  return seen.reduce((latest, { releasedAt }) => Math.max(latest, releasedAt), row.createdAt)
 }
 
 function shownPackage(row: PackageRow, latest: string | null, downloads: number) {

@@ -1,0 +1,113 @@
+import type { Probe, Subject } from './probe.ts'
+
+/** When everything that the probes ask about was released, Unix seconds. */
+export const RELEASED = 1_700_000_000
+
+/** Something that does not exist, of the same form as what does. A `name` of the same length makes answers as long. */
+export function missing(subject: Subject, name: string): Subject {
+  const other = (id: string) =>
+    id.slice(0, -4) + [...id.slice(-4)].map((letter) => (letter === 'z' ? 'y' : 'z')).join('')
+  return {
+    name,
+    vendor: name.split('/')[0] ?? '',
+    packageId: other(subject.packageId),
+    repositoryId: other(subject.repositoryId),
+    tokenId: other(subject.tokenId),
+    customer: other(subject.customer),
+    type: other(subject.type),
+    reference: 'f'.repeat(40),
+    url: other(subject.url),
+  }
+}
+
+/** What is asked of each route about a subject, by a caller whose own token has the id `own`. */
+export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> = {
+  'GET /packages.json': ({ name }) => [{ path: '/packages.json' }, { path: `/packages.json?q=${name}` }],
+  'GET /p2/:vendor/:file': ({ name }) => [
+    ...['.json', '~dev.json', '.json?minified=1', '~dev.json?minified=1', '$abc.json', ''].map((end) => ({
+      path: `/p2/${name}${end}`,
+    })),
+    { path: `/p2/${name.toUpperCase()}.json` },
+    { path: `/p2/${name.replace(/\/./, (start) => `/%${start.charCodeAt(1).toString(16)}`)}.json` },
+    { path: `/p2/${name}.json`, headers: { 'If-None-Match': '*' } },
+    { path: `/p2/${name}.json`, headers: { 'If-Modified-Since': new Date(RELEASED * 1000).toUTCString() } },
+  ],
+  'GET /dist/*': archives('GET'),
+  'HEAD /dist/*': archives('HEAD'),
+  'POST /downloads': ({ name }) => [
+    {
+      path: '/downloads',
+      json: {
+        downloads: [
+          { name, version: '1.0.0.0' },
+          { name, version: '9.0.0.0' },
+        ],
+      },
+    },
+  ],
+  'GET /api/packages': ({ name, packageId, repositoryId, type }) =>
+    [`q=${name}`, `q=${name.slice(0, -1)}`, `repo_id=${repositoryId}`, `type=${type}`, `cursor=${packageId}`].map(
+      (query) => ({ path: `/api/packages?${query}` }),
+    ),
+  'GET /api/packages/:id': ({ packageId }) => [{ path: `/api/packages/${packageId}` }],
+  'GET /api/packages/:id/downloads': ({ packageId }) =>
+    ['', '?from=x', '?from=2025-01-02&to=2025-01-01'].map((query) => ({
+      path: `/api/packages/${packageId}/downloads${query}`,
+    })),
+  'GET /api/packages/:id/versions/*': ({ packageId }) =>
+    ['1.0.0/readme', '9.0.0/readme', '1.0.0', '%FF/readme'].map((end) => ({
+      path: `/api/packages/${packageId}/versions/${end}`,
+    })),
+  'DELETE /api/packages/:id/versions/*': ({ packageId }) => [
+    { method: 'DELETE', path: `/api/packages/${packageId}/versions/1.0.0` },
+  ],
+  'POST /api/packages/:id/versions/*': ({ packageId }) => [
+    { method: 'POST', path: `/api/packages/${packageId}/versions/1.0.0/restore` },
+  ],
+  'GET /api/tokens': ({ customer, tokenId }) =>
+    [`customer_id=${customer}`, `cursor=${tokenId}`, `cursor=${tokenId}&limit=1`].map((query) => ({
+      path: `/api/tokens?${query}`,
+    })),
+  'POST /api/tokens': ({ name, vendor }) =>
+    [
+      { allowed_package_prefixes: [`${vendor}/`] },
+      { allowed_package_prefixes: [name] },
+      { allowed_packages: [{ name }] },
+      { allowed_packages: [{ name, constraint: '^1.0' }], allowed_package_prefixes: ['acme/lib'] },
+    ].map((scope) => ({ path: '/api/tokens', json: { permissions: 'readonly', ...scope } })),
+  'GET /api/tokens/:id': ({ tokenId }) => [{ path: `/api/tokens/${tokenId}` }],
+  'PATCH /api/tokens/:id': ({ tokenId, name }, own) => [
+    { method: 'PATCH', path: `/api/tokens/${tokenId}`, json: { description: 'x' } },
+    { method: 'PATCH', path: `/api/tokens/${own}`, json: { allowed_packages: [{ name }] } },
+  ],
+  'DELETE /api/tokens/:id': ({ tokenId }) => [{ method: 'DELETE', path: `/api/tokens/${tokenId}` }],
+  'POST /api/tokens/:id/rotate': ({ tokenId }) => [{ method: 'POST', path: `/api/tokens/${tokenId}/rotate` }],
+  'GET /api/tokens/:id/explain': ({ tokenId, name }, own) => [
+    { path: `/api/tokens/${own}/explain?package=${name}` },
+    { path: `/api/tokens/${tokenId}/explain?package=acme/lib` },
+  ],
+  'GET /api/repositories': ({ url }) => [{ path: '/api/repositories' }, { path: `/api/repositories?url=${url}` }],
+  'POST /api/repositories': ({ url }) => [{ path: '/api/repositories', json: { url, vcs_type: 'git' } }],
+  'GET /api/repositories/:id': ({ repositoryId }) => [{ path: `/api/repositories/${repositoryId}` }],
+  'PATCH /api/repositories/:id': ({ repositoryId }) => [
+    { method: 'PATCH', path: `/api/repositories/${repositoryId}`, json: { archives: 'tags' } },
+  ],
+  'DELETE /api/repositories/:id': ({ repositoryId }) => [
+    { method: 'DELETE', path: `/api/repositories/${repositoryId}` },
+  ],
+  'POST /api/repositories/:id/sync': ({ repositoryId }) => [
+    { method: 'POST', path: `/api/repositories/${repositoryId}/sync` },
+  ],
+  'GET /api/repositories/:id/syncs': ({ repositoryId }) => [{ path: `/api/repositories/${repositoryId}/syncs` }],
+  'PUT /api/repositories/:id/artifacts': ({ repositoryId }) => [
+    { method: 'PUT', path: `/api/repositories/${repositoryId}/artifacts`, body: new Uint8Array(4) },
+  ],
+  'GET /api/audit': ({ packageId }) => [{ path: '/api/audit' }, { path: `/api/audit?subject=${packageId}` }],
+}
+
+function archives(method: string) {
+  return ({ name, reference }: Subject): Probe[] =>
+    ['1.0.0.zip', '9.0.0.zip', 'dev-main.zip', `1.0.0.zip?reference=${reference}`, 'v1/x.zip', '1.0.0', '%FF.zip'].map(
+      (end) => ({ method, path: `/dist/${name}/${end}` }),
+    )
+}
