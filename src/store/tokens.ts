@@ -180,10 +180,12 @@ function insideNames(within: TokenFilter['within']): SQL | undefined {
     sql`EXISTS (SELECT 1 FROM json_each(${prefixes}) AS mine WHERE substr(${value}, 1, length(mine.value)) = mine.value)`
   const prefix = sql`own.value`
   const name = sql`json_extract(own.value, '$.name')`
-  return sql`(json_array_length(${tokens.allowedPackagePrefixes}) + json_array_length(${tokens.allowedPackages}) > 0
-    AND NOT EXISTS (SELECT 1 FROM json_each(${tokens.allowedPackagePrefixes}) AS own WHERE NOT ${reached(prefix)})
-    AND NOT EXISTS (SELECT 1 FROM json_each(${tokens.allowedPackages}) AS own
-      WHERE NOT ${reached(name)} AND ${name} NOT IN (SELECT value FROM json_each(${names}))))`
+  const [ownPrefixes, ownPackages] = [tokens.allowedPackagePrefixes, tokens.allowedPackages]
+  // Comparing with the text of an empty list spares most rows the reading of it.
+  return sql`((${ownPrefixes} <> '[]' OR ${ownPackages} <> '[]')
+    AND NOT EXISTS (SELECT 1 FROM json_each(${ownPrefixes}) AS own WHERE NOT ${reached(prefix)})
+    AND (${ownPackages} = '[]' OR NOT EXISTS (SELECT 1 FROM json_each(${ownPackages}) AS own
+      WHERE NOT ${reached(name)} AND ${name} NOT IN (SELECT value FROM json_each(${names})))))`
 }
 
 function inside(within: TokenFilter['within']): SQL | undefined {

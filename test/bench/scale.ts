@@ -26,6 +26,7 @@ const FIGURES: Readonly<Record<string, Measure>> = {
   'tokens, first page': ({ ask }) => ask('/api/tokens'),
   'tokens of one customer': ({ ask, size }, round) => ask(`/api/tokens?customer_id=cus_${(size.tokens >> 2) + round}`),
   'tokens, page at 90 %': ({ ask, size }) => ask(`/api/tokens?cursor=${tokenId(size.tokens * 0.9 - 150)}`),
+  'tokens, first page, as a shop': ({ ask }) => ask('/api/tokens', SHOP_TOKEN),
   'tokens of one customer, as a shop': ({ ask, size }, round) =>
     ask(`/api/tokens?customer_id=cus_${(size.tokens >> 2) + round}`, SHOP_TOKEN),
   'packages, first page': ({ ask }) => ask('/api/packages'),
