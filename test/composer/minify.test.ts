@@ -53,13 +53,14 @@ test('versionEntry writes its fields in one order', () => {
     'version_normalized',
     'require',
     'abandoned',
+    'type',
     'dist',
     'source',
     'time',
     'default-branch',
   ])
   expect(writeJsonObject(versionEntry({ ...version, defaultBranch: false }, {}))).toBe(
-    '{"name":"Acme/Lib","version":"dev-main","version_normalized":"dev-main","require":{},"abandoned":true,"time":"2023-11-14T22:13:20+00:00"}',
+    '{"name":"Acme/Lib","version":"dev-main","version_normalized":"dev-main","require":{},"abandoned":true,"type":"library","time":"2023-11-14T22:13:20+00:00"}',
   )
 })
 
