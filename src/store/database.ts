@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type Client, createClient, LibsqlError } from '@libsql/client'
 import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { AppError } from '../errors.ts'
@@ -21,6 +22,9 @@ export const nothingElse: Alongside = async () => {}
 
 /** How long a connection waits for a lock that another program holds, in milliseconds. The wait blocks the thread. */
 const BUSY_TIMEOUT = 250
+
+/** Between two attempts to set up a connection that another process refuses, in milliseconds. */
+const RETRY_MS = 20
 
 /**
  * The database, local file or remote server. Reads go straight through; writes are queued behind one another, each in
@@ -98,18 +102,29 @@ export function databaseDirectory(address: DatabaseAddress): string | null {
  * to have them set. `busyTimeout` is in milliseconds.
  */
 export async function connect(address: DatabaseAddress, busyTimeout = BUSY_TIMEOUT): Promise<Client> {
-  const local = isLocal(address)
-  const client = createClient({
-    url: address.url,
-    ...(address.authToken === null ? {} : { authToken: address.authToken }),
-    ...(local ? { concurrency: 1, timeout: busyTimeout } : {}),
-  })
-  if (local) {
-    await client.execute('PRAGMA journal_mode = WAL')
-    await client.execute('PRAGMA synchronous = FULL')
-    await client.execute('PRAGMA foreign_keys = ON')
+  if (!isLocal(address)) {
+    return createClient({ url: address.url, ...(address.authToken === null ? {} : { authToken: address.authToken }) })
   }
-  return client
+  const until = Date.now() + busyTimeout
+  for (;;) {
+    const client = createClient({ url: address.url, concurrency: 1, timeout: busyTimeout })
+    try {
+      await setPragmas(client)
+      return client
+    } catch (error) {
+      // After SQLITE_BUSY a connection is of no use any more.
+      client.close()
+      if (!hasCode(error, 'SQLITE_BUSY') || Date.now() >= until) throw error
+      await setTimeout(RETRY_MS)
+    }
+  }
+}
+
+/** SQLite does not wait for a lock when it turns a new file to WAL: two processes would refuse each other. */
+async function setPragmas(client: Client): Promise<void> {
+  await client.execute('PRAGMA journal_mode = WAL')
+  await client.execute('PRAGMA synchronous = FULL')
+  await client.execute('PRAGMA foreign_keys = ON')
 }
 
 /** An error of the database in the terms of the program: a full disk and a foreign lock are expected failures. */

@@ -31,7 +31,7 @@ describe('migrations', () => {
   })
 
   test('are applied once by processes that start at the same moment', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 10; round++) {
       const url = `file:${directory.path}/race-${round}.db`
       const children = [1, 2, 3].map(() => startChild('migrate', url))
       await Promise.all(children.map((child) => child.line()))
