@@ -3,6 +3,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
 import type { Queries } from './database.ts'
 import { newId } from './ids.ts'
+import { manyRows } from './many-rows.ts'
 import { commits, manifests, packages, publishedReferences, refs, repositories, versions } from './schema.ts'
 import { nextRevision } from './settings.ts'
 import type { PackageChange, SyncOutcome } from './sync-state.ts'
@@ -76,7 +77,12 @@ async function saveRefs(tx: Queries, outcome: SyncOutcome): Promise<void> {
   const { repositoryId } = outcome
   await tx.delete(refs).where(eq(refs.repositoryId, repositoryId))
   for await (const some of chunks(outcome.refs))
-    await tx.insert(refs).values(some.map((row) => ({ repositoryId, ...row })))
+    await tx.insert(refs).select(
+      manyRows(
+        refs,
+        some.map((row) => ({ repositoryId, ...row })),
+      ),
+    )
   for await (const some of chunks(outcome.manifests)) {
     await tx
       .insert(manifests)
@@ -97,7 +103,7 @@ async function saveCommits(tx: Queries, outcome: SyncOutcome): Promise<void> {
     }))
     await tx
       .insert(commits)
-      .values(rows)
+      .select(manyRows(commits, rows))
       .onConflictDoUpdate({ target: [commits.repositoryId, commits.commit], set: READ_ANEW })
   }
 }
@@ -120,7 +126,7 @@ export async function savePackage(
     }))
     await tx
       .insert(versions)
-      .values(rows)
+      .select(manyRows(versions, rows))
       .onConflictDoUpdate({
         target: [versions.packageId, versions.versionNormalized],
         set: OVERWRITTEN,
@@ -138,7 +144,7 @@ export async function savePackage(
       releasedAt,
       publishedAt: now,
     }))
-    await tx.insert(publishedReferences).values(published).onConflictDoNothing()
+    await tx.insert(publishedReferences).select(manyRows(publishedReferences, published)).onConflictDoNothing()
   }
   for await (const some of chunks(change.hide)) {
     await tx
