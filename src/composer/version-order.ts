@@ -1,4 +1,4 @@
-import { compareVersions } from './version-compare.ts'
+import { versionComparer } from './version-compare.ts'
 import type { Stability } from './version-parser.ts'
 
 /** What the order of versions depends on. */
@@ -17,7 +17,8 @@ export interface OrderedVersion {
  * branches from the youngest. The same list in any order gives the same result.
  */
 export function orderVersions<T extends OrderedVersion>(versions: readonly T[]): T[] {
-  return [...versions].sort(compareNewestFirst)
+  const compare = versionComparer()
+  return [...versions].sort((left, right) => compareNewestFirst(left, right, compare))
 }
 
 /**
@@ -34,7 +35,11 @@ export function latestVersion<T extends OrderedVersion>(versions: readonly T[]):
   )
 }
 
-function compareNewestFirst(left: OrderedVersion, right: OrderedVersion): number {
+function compareNewestFirst(
+  left: OrderedVersion,
+  right: OrderedVersion,
+  compareVersions: ReturnType<typeof versionComparer>,
+): number {
   const group = groupOf(left) - groupOf(right)
   if (group !== 0) return group
   const numbers = isNumeric(left) ? compareVersions(right.versionNormalized, left.versionNormalized) : 0
