@@ -33,6 +33,7 @@ interface Remembered {
 /** Turns what a request carries into a caller. */
 export class TokenVerifier {
   private readonly remembered = new Map<string, Remembered>()
+  /** By token; the client as it called itself, which is cleaned when it is written. */
   private readonly uses = new Map<string, TokenUse>()
   private generation = 0
   private readonly fixed: { digest: Buffer; caller: Caller }[] = []
@@ -89,7 +90,9 @@ export class TokenVerifier {
     const uses = new Map(this.uses)
     this.uses.clear()
     try {
-      await this.table.noteUses(uses)
+      await this.table.noteUses(
+        new Map([...uses].map(([id, { at, client }]) => [id, { at, client: cleanClient(client) }])),
+      )
     } catch (error) {
       // Kept for the next time, unless the token was used again since.
       for (const [id, use] of uses) if (!this.uses.has(id)) this.uses.set(id, use)
@@ -138,9 +141,20 @@ export class TokenVerifier {
         `The token expired at ${new Date(row.expiresAt * 1000).toISOString()}; ask for a new one.`,
       )
     }
-    this.uses.set(row.id, { at: now, client: client === null ? null : withoutControls(client).slice(0, 200) })
+    this.noteUse(row.id, now, client)
     return caller
   }
+
+  private noteUse(id: string, at: number, client: string | null): void {
+    const last = this.uses.get(id)
+    // Many requests of one second by one program are one use.
+    if (last?.at !== at || last.client !== client) this.uses.set(id, { at, client })
+  }
+}
+
+/** A User-Agent fit for a list: no control characters, at most 200 characters. */
+function cleanClient(client: string | null): string | null {
+  return client === null ? null : withoutControls(client).slice(0, 200)
 }
 
 const UNKNOWN = 'The token is unknown or was revoked.'
