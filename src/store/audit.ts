@@ -26,11 +26,6 @@ export function recording(entry: AuditDraft): Alongside {
 export class AuditTable {
   constructor(private readonly db: Database) {}
 
-  /** Adds an entry. */
-  async add(entry: AuditDraft): Promise<void> {
-    await this.db.write(recording(entry))
-  }
-
   /** A page of entries in this order; `cursor` is the id of the last entry of the page before. */
   async list(
     page: { limit: number; cursor: string | null; order: 'newest' | 'oldest' },

@@ -13,6 +13,11 @@ export interface Withdrawal {
   readonly latestOf: (versions: readonly VersionRow[]) => string | null
 }
 
+/** What is written in the transaction of a change beside it; gets the version as it is then. */
+export type AlongsideVersion = (tx: Queries, after: VersionRow) => Promise<unknown>
+
+const nothingElse: AlongsideVersion = async () => {}
+
 /**
  * Versions that a person takes back. The row stays with its reference, so that the version can never come again with
  * other content, and every published reference stays downloadable, because lock files name it.
@@ -21,7 +26,7 @@ export class WithdrawalTable {
   constructor(private readonly db: Database) {}
 
   /** Hides a version for good. Returns it as it is then; null when there is none, or it was withdrawn before. */
-  withdraw(request: Withdrawal): Promise<VersionRow | null> {
+  withdraw(request: Withdrawal, alongside = nothingElse): Promise<VersionRow | null> {
     const { packageId, versionNormalized, now } = request
     return this.db.write(async (tx) => {
       const row = await tx
@@ -32,6 +37,7 @@ export class WithdrawalTable {
         .get()
       if (!row) return null
       await noteChange(tx, request)
+      await alongside(tx, row)
       return row
     })
   }
@@ -40,7 +46,7 @@ export class WithdrawalTable {
    * Undoes a withdrawal. The version is offered again at once when its tag or branch still names the same commit;
    * otherwise the next sync decides. Returns it as it is then; null when it is not withdrawn.
    */
-  restore(request: Withdrawal): Promise<VersionRow | null> {
+  restore(request: Withdrawal, alongside = nothingElse): Promise<VersionRow | null> {
     const { packageId, versionNormalized } = request
     return this.db.write(async (tx) => {
       const row = await tx
@@ -53,7 +59,9 @@ export class WithdrawalTable {
       const hiddenAt = offered ? null : row.hiddenAt
       await tx.update(versions).set({ withdrawnAt: null, hiddenAt }).where(at(packageId, versionNormalized))
       await noteChange(tx, request)
-      return { ...row, withdrawnAt: null, hiddenAt }
+      const after = { ...row, withdrawnAt: null, hiddenAt }
+      await alongside(tx, after)
+      return after
     })
   }
 }

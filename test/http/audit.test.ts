@@ -86,7 +86,13 @@ describe('every change leaves an entry', () => {
     createGitRepository(app.path('atomic-new.git'), { commits: [library('acme/atomic-new', 'one')] })
     await app.token()
     const tokens = async () => (await (await app.ask('/api/tokens')).json()) as { id: string }[]
-    const state = async () => [await (await app.ask('/api/repositories')).json(), await tokens()]
+    const [listed] = (await (await app.ask(`/api/packages?repo_id=${id}`)).json()) as { id: string }[]
+    const version = `/api/packages/${listed?.id}/versions/dev-main`
+    const state = async () => [
+      await (await app.ask('/api/repositories')).json(),
+      await tokens(),
+      await (await app.ask(`/api/packages/${listed?.id}`)).json(),
+    ]
     const before = await state()
     await stored(app, "CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'full'); END")
     const token = (await tokens())[0]
@@ -99,6 +105,7 @@ describe('every change leaves an entry', () => {
       ['PATCH', `/api/tokens/${token?.id}`, { description: 'new' }],
       ['POST', `/api/tokens/${token?.id}/rotate`, undefined],
       ['DELETE', `/api/tokens/${token?.id}`, undefined],
+      ['DELETE', version, undefined],
     ] as const) {
       const response = await app.ask(place, {
         method,

@@ -24,12 +24,7 @@ export class AuditTrail {
     private readonly now: () => number,
   ) {}
 
-  /** Adds an entry after the change: who, what, before and after, in which request, from where. */
-  async record(request: Request, caller: Caller, change: Change): Promise<void> {
-    await this.table.add(this.entry(request, caller, change))
-  }
-
-  /** The same entry, to be added in the transaction of the change itself. */
+  /** The entry of a change, to be added in its own transaction: who, what, before and after, in which request, from where. */
   recording(request: Request, caller: Caller, change: Change): Alongside {
     return recording(this.entry(request, caller, change))
   }

@@ -78,18 +78,20 @@ async function changeVersion(
   const before = await findVersion(parts.packages, row, wanted)
   const { versionNormalized } = before
   const change = { packageId: row.id, versionNormalized, now: parts.now(), latestOf }
-  const after = await parts.withdrawals[action](change)
+  const after = await parts.withdrawals[action](change, (tx, version) => {
+    const [old, now] = [audited(row, before), audited(row, version)]
+    return parts.audit.recording(request, caller, {
+      action: `version.${action}`,
+      subject: row.id,
+      before: old,
+      after: now,
+    })(tx)
+  })
   if (!after) {
     if (action === 'withdraw') throw noSuchVersion(wanted)
     throw new AppError('conflict', `Version ${before.version} is not withdrawn.`)
   }
   await parts.catalog.refresh()
-  await parts.audit.record(request, caller, {
-    action: `version.${action}`,
-    subject: row.id,
-    before: audited(row, before),
-    after: audited(row, after),
-  })
   // What its tag or branch names by now is for a sync to find out, and which refs are refused for which reason.
   if (after.kind !== 'artifact' && row.repositoryId !== null)
     await parts.queue.request(row.repositoryId, PRIORITY.requested)
