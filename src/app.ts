@@ -27,7 +27,7 @@ import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { createUpstreamHttp } from './sources/upstream-http.ts'
 import { PackageCatalog } from './store/catalog.ts'
-import { type Database, databaseDirectory, openDatabase } from './store/database.ts'
+import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
 import { migrate } from './store/migrate.ts'
 import type { SettingTable } from './store/settings.ts'
@@ -269,7 +269,7 @@ function upkeepOf(parts: Running): Upkeep {
 
 /** True for a database file, which no other process has open; false for one on a server. */
 function ownsDatabase(config: Config): boolean {
-  return config.databaseUrl.startsWith('file:')
+  return isLocal({ url: config.databaseUrl, authToken: null })
 }
 
 /** A wrong key is found at start, before anything is written with it. */

@@ -11,6 +11,17 @@ import { nextRevision } from './settings.ts'
 /** A repository as stored; credentials are sealed. */
 export type RepositoryRow = typeof repositories.$inferSelect
 
+/** The columns that syncs fill, before the first one. */
+export const NEVER_SYNCED = {
+  hostKey: null,
+  errorCode: null,
+  errorMessage: null,
+  defaultBranch: null,
+  refsDigest: null,
+  failures: 0,
+  lastSyncedAt: null,
+} satisfies Partial<RepositoryRow>
+
 /** What a change of a repository may set. */
 export type RepositoryChange = Partial<
   Pick<

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts'
-import type { RepositoryRow } from '../../store/repositories.ts'
+import { NEVER_SYNCED, type RepositoryRow } from '../../store/repositories.ts'
 import { wrongField } from './request-body.ts'
 
 /** The kind of repository that takes uploads instead of reading a source. */
@@ -40,18 +40,12 @@ export function artifactRepository(id: string, fields: NewRepositoryFields, now:
     vcsType: ARTIFACT,
     credentialType: 'none',
     credentials: null,
-    hostKey: null,
     packageFilter: null,
     syncInterval: null,
     archives: 'lazy',
     exposeSource: false,
     status: 'active',
-    errorCode: null,
-    errorMessage: null,
-    defaultBranch: null,
-    refsDigest: null,
-    failures: 0,
-    lastSyncedAt: null,
+    ...NEVER_SYNCED,
     nextSyncAt: null,
     createdAt: now,
     updatedAt: now,

@@ -2,7 +2,7 @@ import type { Static } from 'elysia'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import { parseCredentials, storedCredentials } from '../../sources/credentials.ts'
 import { checkSourceUrl } from '../../sources/open.ts'
-import { credentialsPlace, type RepositoryRow } from '../../store/repositories.ts'
+import { credentialsPlace, NEVER_SYNCED, type RepositoryRow } from '../../store/repositories.ts'
 import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
 import type { NewRepository } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
@@ -30,18 +30,12 @@ export function newRepositoryRow(
     credentialType,
     credentials:
       credentials.type === 'none' ? null : parts.secretBox.seal(storedCredentials(credentials), credentialsPlace(id)),
-    hostKey: null,
     packageFilter: body.package_filter ?? null,
     syncInterval: body.sync_interval ?? null,
     archives: body.archives ?? 'lazy',
     exposeSource: body.expose_source ?? false,
     status: 'pending',
-    errorCode: null,
-    errorMessage: null,
-    defaultBranch: null,
-    refsDigest: null,
-    failures: 0,
-    lastSyncedAt: null,
+    ...NEVER_SYNCED,
     nextSyncAt: now,
     createdAt: now,
     updatedAt: now,

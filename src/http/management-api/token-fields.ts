@@ -2,7 +2,7 @@ import { type Static, t } from 'elysia'
 import { scopeOf } from '../../auth/token-scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { isAppError } from '../../errors.ts'
-import type { TokenRow } from '../../store/tokens.ts'
+import type { TokenChange, TokenRow } from '../../store/tokens.ts'
 import { integer } from '../openapi/fields.ts'
 import { wrongField } from './request-body.ts'
 
@@ -66,24 +66,11 @@ export const TokenPatch = t.Object(
   { additionalProperties: false, minProperties: 1, description: 'the fields to change' },
 )
 
-/** Columns of a token that a body sets. */
-export type TokenSettings = Pick<
-  TokenRow,
-  | 'description'
-  | 'permissions'
-  | 'expiresAt'
-  | 'allowedPackagePrefixes'
-  | 'allowedPackages'
-  | 'updatesUntil'
-  | 'rateLimitMax'
-  | 'metadata'
->
-
 /**
  * The settings that a body names, checked as far as its schema cannot. `now` in Unix seconds.
  * Throws AppError('invalid') with `details.fields`.
  */
-export function tokenSettings(body: Static<typeof TokenPatch>, now: number): Partial<TokenSettings> {
+export function tokenSettings(body: Static<typeof TokenPatch>, now: number): TokenChange {
   const expiresAt = body.expires_at
   if (typeof expiresAt === 'number' && expiresAt <= now) {
     throw wrongField('expires_at', 'needs a time in the future, in Unix seconds')
@@ -104,7 +91,7 @@ export function tokenSettings(body: Static<typeof TokenPatch>, now: number): Par
 
 function allowedPackages(
   entries: readonly { name: string; constraint?: string | null }[],
-): TokenSettings['allowedPackages'] {
+): TokenRow['allowedPackages'] {
   const packages = entries.map(({ name, constraint = null }) => ({ name: name.toLowerCase(), constraint }))
   for (const { name } of packages) {
     if (packageNameProblem(name) !== null)
