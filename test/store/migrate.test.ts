@@ -6,6 +6,8 @@ import { connect } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import * as schema from '../../src/store/schema.ts'
 import * as accessSchema from '../../src/store/schema-access.ts'
+import * as policySchema from '../../src/store/schema-policy.ts'
+import * as upstreamSchema from '../../src/store/schema-upstream.ts'
 import { failureOf, openStore, startChild, temporaryDirectory } from './support.ts'
 
 const directory = temporaryDirectory()
@@ -56,9 +58,9 @@ describe('migrations', () => {
   test('give the tables of the schema', async () => {
     const { db, url } = await openStore(`file:${directory.path}/schema.db`)
     await db.close()
-    const tables = (Object.values({ ...schema, ...accessSchema }) as SQLiteTable[]).map((table) =>
-      getTableConfig(table),
-    )
+    const tables = (
+      Object.values({ ...schema, ...accessSchema, ...policySchema, ...upstreamSchema }) as SQLiteTable[]
+    ).map((table) => getTableConfig(table))
     const stored = await rows(
       url,
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\' AND name <> 'sqlite_sequence'",

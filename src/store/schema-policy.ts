@@ -1,0 +1,61 @@
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+/* Tables about what this installation says of packages, its own and others', and what followers are told. */
+
+/** Security advisories of this installation. */
+export const advisories = sqliteTable(
+  'advisories',
+  {
+    id: text('id').primaryKey(),
+    /** Lower-case full name; need not be owned here. */
+    packageName: text('package_name').notNull(),
+    title: text('title').notNull(),
+    /** Composer constraint. */
+    affectedVersions: text('affected_versions').notNull(),
+    link: text('link'),
+    cve: text('cve'),
+    severity: text('severity', { enum: ['low', 'medium', 'high', 'critical'] }),
+    reportedAt: integer('reported_at').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [
+    index('advisories_package').on(table.packageName),
+    index('advisories_created_at').on(table.createdAt, table.id),
+  ],
+)
+
+/** Entries of filter lists of this installation: versions that nobody is to install. */
+export const filterEntries = sqliteTable(
+  'filter_entries',
+  {
+    id: text('id').primaryKey(),
+    /** `malware`, which clients heed by themselves, or a name that they have to name. */
+    list: text('list').notNull(),
+    /** Lower-case full name; need not be owned here. */
+    packageName: text('package_name').notNull(),
+    /** Composer constraint. */
+    constraint: text('version_constraint').notNull(),
+    reason: text('reason'),
+    url: text('url'),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [
+    index('filter_entries_package').on(table.packageName),
+    index('filter_entries_created_at').on(table.createdAt, table.id),
+  ],
+)
+
+/** Changes of metadata, for those who follow them: the last one of each document counts. */
+export const metadataChanges = sqliteTable(
+  'metadata_changes',
+  {
+    /** 1/10,000 seconds since 1970, strictly rising. */
+    stamp: integer('stamp').primaryKey(),
+    /** Lower-case full name. */
+    name: text('name').notNull(),
+    kind: text('kind', { enum: ['update', 'delete'] }).notNull(),
+  },
+  (table) => [index('metadata_changes_name').on(table.name)],
+)
