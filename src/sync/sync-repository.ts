@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { matchesAny, namePatterns } from '../composer/name-pattern.ts'
 import {
   type OfferedRef,
   type PackageVersion,
@@ -14,7 +15,6 @@ import type { JobProgress, JobResult } from '../store/jobs.ts'
 import type { RefIssue, RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
 import { type Diff, diffVersions } from './diff.ts'
-import { matchesFilter } from './package-filter.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
 import { nextLook } from './schedule.ts'
@@ -148,10 +148,11 @@ async function paced(input: RepositoryInput, signal: AbortSignal): Promise<Repos
 }
 
 function applyFilter(versions: readonly PackageVersion[], filter: string | null) {
+  const patterns = namePatterns(filter)
   const offered: PackageVersion[] = []
   const filtered: RefIssue[] = []
   for (const version of versions) {
-    if (matchesFilter(filter, version.packageName)) offered.push(version)
+    if (patterns.length === 0 || matchesAny(patterns, version.packageName)) offered.push(version)
     else filtered.push({ ref: longName(version.ref), reason: `package_filter leaves out ${version.packageName}.` })
   }
   return { offered, filtered }
