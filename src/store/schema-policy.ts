@@ -47,7 +47,7 @@ export const filterEntries = sqliteTable(
   ],
 )
 
-/** Changes of metadata, for those who follow them: the last one of each document counts. */
+/** The last change of each package's metadata, for those who follow them. Triggers write it, nothing else. */
 export const metadataChanges = sqliteTable(
   'metadata_changes',
   {

@@ -103,6 +103,20 @@ export const manifests = sqliteTable(
   (table) => [primaryKey({ columns: [table.repositoryId, table.blob] })],
 )
 
+/** Names that composer.json texts provide or replace. A trigger on `manifests` writes it, nothing else. */
+export const manifestProvides = sqliteTable(
+  'manifest_provides',
+  {
+    /** Lower-case. */
+    name: text('name').notNull(),
+    repositoryId: text('repository_id')
+      .notNull()
+      .references(() => repositories.id, { onDelete: 'cascade' }),
+    blob: text('blob_id').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.name, table.repositoryId, table.blob] })],
+)
+
 /** Package names owned here. A row outlives its repository, so that a freed name is known to have been ours. */
 export const packages = sqliteTable(
   'packages',
