@@ -1,17 +1,4 @@
-import { AppError } from '../errors.ts'
 import { lowerAscii } from './php-text.ts'
-
-/** A package's name: as its author writes it, and lower-case as it is looked up. */
-export interface PackageName {
-  /** `Acme/Lib`. */
-  pretty: string
-  /** `acme/lib`; the identity of the package. */
-  full: string
-  /** `acme`. */
-  vendor: string
-  /** `lib`. */
-  project: string
-}
 
 /** Longest package name that is accepted, in characters. Composer has no bound; file systems and URLs do. */
 export const MAX_PACKAGE_NAME_LENGTH = 200
@@ -23,18 +10,9 @@ const PLATFORM =
 const DEVICE = /^(?:nul|con|prn|aux|com[1-9]|lpt[1-9])$/
 
 /**
- * Reads a package name in any case. Throws `AppError('invalid')` saying what is wrong with it.
+ * Why a text is no package name, as a sentence; null when it is one. Upper case is no problem: names are folded.
  * Composer: `ValidatingArrayLoader::hasPackageNamingError`, which clients apply to every package they lock.
  */
-export function parsePackageName(text: string): PackageName {
-  const problem = packageNameProblem(text)
-  if (problem !== null) throw new AppError('invalid', problem)
-  const full = lowerAscii(text)
-  const slash = full.indexOf('/')
-  return { pretty: text, full, vendor: full.slice(0, slash), project: full.slice(slash + 1) }
-}
-
-/** Why a text is no package name, as a sentence; null when it is one. Upper case is no problem: names are folded. */
 export function packageNameProblem(text: string): string | null {
   if (text.length > MAX_PACKAGE_NAME_LENGTH) {
     return `a package name may have at most ${MAX_PACKAGE_NAME_LENGTH} characters`

@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import {
-  isPlatformPackage,
-  MAX_PACKAGE_NAME_LENGTH,
-  packageNameProblem,
-  parsePackageName,
-} from '../../src/composer/package-name.ts'
-import { isAppError } from '../../src/errors.ts'
+import { isPlatformPackage, MAX_PACKAGE_NAME_LENGTH, packageNameProblem } from '../../src/composer/package-name.ts'
 import { askComposer, oracleAvailable } from '../support/composer-oracle.ts'
 import { growthForEightfold, LINEAR_GROWTH } from './growth.ts'
 import { Random } from './random.ts'
@@ -39,30 +33,9 @@ const REFUSED = [
   'acme/\u212aelvin',
 ]
 
-test('parsePackageName keeps the written form and splits the lower-case one', () => {
-  expect(parsePackageName('Acme/My.Lib')).toEqual({
-    pretty: 'Acme/My.Lib',
-    full: 'acme/my.lib',
-    vendor: 'acme',
-    project: 'my.lib',
-  })
-})
-
 test.each(ACCEPTED)('%j is a package name', (name) => expect(packageNameProblem(name)).toBeNull())
 
-test.each(REFUSED)('%j is none', (name) => {
-  expect(packageNameProblem(name)).toBeString()
-  expect(() => parsePackageName(name)).toThrow()
-})
-
-test('the refusal is an expected failure', () => {
-  try {
-    parsePackageName('nope')
-    throw new Error('accepted')
-  } catch (error) {
-    expect(isAppError(error, 'invalid')).toBe(true)
-  }
-})
+test.each(REFUSED)('%j is none', (name) => expect(packageNameProblem(name)).toBeString())
 
 test('a name longer than the bound is refused', () => {
   const name = `acme/${'a'.repeat(MAX_PACKAGE_NAME_LENGTH - 5)}`
