@@ -1,25 +1,30 @@
 import type { PackageRow, PackageTable } from './packages.ts'
 
-/** What the Composer API needs to know of a package without asking the database. */
-export interface CatalogEntry {
-  readonly id: string
-  /** Lower-case full name. */
-  readonly name: string
-  readonly prettyName: string
-  readonly modifiedAt: number
-  readonly offered: boolean
+/** A package as the catalog keeps it, so that it can be shown and found without asking the database. */
+export interface CatalogEntry extends PackageRow {
+  /** Name and description, lower-case: what searching looks at. */
+  readonly searchText: string
+}
+
+/** Names of packages, by their starts and one by one; every package when there are neither. */
+export interface CoveredNames {
+  readonly prefixes: readonly string[]
+  readonly packages: ReadonlyMap<string, unknown>
 }
 
 /**
- * Every owned package in memory, so that an answer to Composer needs no query. It follows the change counter of the
+ * Every owned package in memory, so that an answer to Composer, a list and a search need no query. It follows the change counter of the
  * packages: after a sync in this process at once, after one of another instance at the next `refresh`.
  */
 export class PackageCatalog {
   private readonly entries = new Map<string, CatalogEntry>()
+  /** By id, those too that were owned once: a list may go on behind one that is gone. */
+  private readonly places = new Map<string, CatalogEntry>()
   private readonly vendors = new Map<string, number>()
   private seen = 0
   private refreshing: Promise<void> | null = null
   private names: readonly string[] | null = null
+  private ordered: readonly CatalogEntry[] | null = null
 
   constructor(private readonly table: PackageTable) {}
 
@@ -52,11 +57,22 @@ export class PackageCatalog {
     return this.names
   }
 
-  /** Those of them that start with this, which is not empty, in order. */
-  offeredStartingWith(prefix: string): readonly string[] {
-    const names = this.offeredNames()
-    // `~` sorts behind every character of a package name.
-    return names.slice(placeOf(names, prefix), placeOf(names, `${prefix}~`))
+  /** Names of the packages that offer something, among these, in order. Costs what they are, not what there is. */
+  offeredAmong({ prefixes, packages }: CoveredNames): readonly string[] {
+    if (prefixes.length === 0 && packages.size === 0) return this.offeredNames()
+    const single = [...packages.keys()].filter((name) => this.get(name)?.offered)
+    return [...new Set([...prefixes.flatMap((prefix) => this.offeredStartingWith(prefix)), ...single])].sort()
+  }
+
+  /** All packages, oldest first. */
+  oldestFirst(): readonly CatalogEntry[] {
+    this.ordered ??= [...this.entries.values()].sort(byAge)
+    return this.ordered
+  }
+
+  /** The package with this id, owned or owned once; null when there was none. */
+  known(id: string): CatalogEntry | null {
+    return this.places.get(id) ?? null
   }
 
   /** Takes over what changed since the last time. */
@@ -70,6 +86,12 @@ export class PackageCatalog {
     return this.refreshing
   }
 
+  private offeredStartingWith(prefix: string): readonly string[] {
+    const names = this.offeredNames()
+    // `~` sorts behind every character of a package name.
+    return names.slice(placeOf(names, prefix), placeOf(names, `${prefix}~`))
+  }
+
   private async load(): Promise<void> {
     if ((await this.table.revision()) === this.seen) return
     for (const row of await this.table.changedSince(this.seen)) {
@@ -77,18 +99,26 @@ export class PackageCatalog {
       this.seen = row.revision
     }
     this.names = null
+    this.ordered = null
   }
 
   private apply(row: PackageRow): void {
     const vendor = row.name.slice(0, row.name.indexOf('/'))
     const before = this.entries.has(row.name) ? 1 : 0
     const owned = row.repositoryId === null ? 0 : 1
-    if (owned) this.entries.set(row.name, row)
+    const entry = { ...row, searchText: `${row.name}\n${row.description ?? ''}`.toLowerCase() }
+    this.places.set(row.id, entry)
+    if (owned) this.entries.set(row.name, entry)
     else this.entries.delete(row.name)
     const count = (this.vendors.get(vendor) ?? 0) + owned - before
     if (count > 0) this.vendors.set(vendor, count)
     else this.vendors.delete(vendor)
   }
+}
+
+/** Order of lists: the oldest first, and of one second those with the lower id. */
+export function byAge(left: PackageRow, right: PackageRow): number {
+  return left.createdAt - right.createdAt || (left.id < right.id ? -1 : Number(left.id > right.id))
 }
 
 /** Where a text stands or would stand in a sorted list. */

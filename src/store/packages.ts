@@ -1,6 +1,5 @@
-import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { type Page, type PageOf, pageOf, totalOf } from './paging.ts'
 import { chunks } from './save-outcome.ts'
 import { manifests, packages, publishedReferences, repositories, versions } from './schema.ts'
 import { currentRevision } from './settings.ts'
@@ -28,20 +27,6 @@ export interface PublishedReference {
   readonly alias: string | null
   /** Unix seconds. */
   readonly releasedAt: number
-}
-
-/** Which packages a list shows. */
-export interface PackageFilter {
-  readonly repositoryId?: string
-  /** Part of the name or description. */
-  readonly text?: string
-  readonly type?: string
-  /** Starts of names that are shown. With no `names` either, all packages are. */
-  readonly prefixes: readonly string[]
-  /** Single names that are shown, beside those of `prefixes`. */
-  readonly names?: readonly string[]
-  /** Shows packages too that offer nothing at the moment. */
-  readonly withEmpty?: boolean
 }
 
 /** A version as far as it decides what is seen of its package. */
@@ -132,27 +117,6 @@ export class PackageTable {
     return (await this.db.read.select().from(packages).where(eq(packages.id, id)).get()) ?? null
   }
 
-  /** A page of packages, oldest first. A cursor that the filter's names do not cover is as good as an unknown one. */
-  async list(page: Page, filter: PackageFilter): Promise<PageOf<PackageRow>> {
-    const covered = coveredNames(filter)
-    const conditions = and(conditionsOf(filter), covered)
-    const known = this.db.read
-      .select({ place: sql`${packages.createdAt}, ${packages.id}` })
-      .from(packages)
-      .where(and(eq(packages.id, page.cursor ?? ''), covered))
-    const after = page.cursor === null ? undefined : gt(sql`(${packages.createdAt}, ${packages.id})`, sql`(${known})`)
-    const rows = await this.db.read
-      .select()
-      .from(packages)
-      .where(and(conditions, after))
-      .orderBy(asc(packages.createdAt), asc(packages.id))
-      .limit(page.limit + 1)
-    const total = await totalOf(page, rows, () =>
-      this.db.read.select({ total: count() }).from(packages).where(conditions).get(),
-    )
-    return pageOf(rows, total, page)
-  }
-
   /** Offered versions of several packages, by package. */
   async outlines(packageIds: readonly string[]): Promise<Map<string, VersionOutline[]>> {
     const found: VersionOutline[] = []
@@ -193,33 +157,6 @@ const PACKAGES_PER_QUERY = 25
 
 function or(left: SQL, versionNormalized: string | null): SQL {
   return versionNormalized === null ? left : sql`(${left} OR ${eq(versions.versionNormalized, versionNormalized)})`
-}
-
-function conditionsOf({ repositoryId, text, type, withEmpty }: PackageFilter): SQL | undefined {
-  const pattern = `%${text?.replace(/[\\%_]/g, '\\$&')}%`
-  return and(
-    isNotNull(packages.repositoryId),
-    withEmpty ? undefined : eq(packages.offered, true),
-    repositoryId === undefined ? undefined : eq(packages.repositoryId, repositoryId),
-    type === undefined ? undefined : eq(packages.type, type),
-    text === undefined
-      ? undefined
-      : sql`(${packages.name} LIKE ${pattern} ESCAPE '\\' OR ${packages.description} LIKE ${pattern} ESCAPE '\\')`,
-  )
-}
-
-/**
- * The names a filter covers, found through the index of names. As lists in JSON, because SQLite allows no thousand
- * alternatives in one expression; `~` sorts behind every character of a package name.
- */
-function coveredNames({ prefixes, names = [] }: PackageFilter): SQL | undefined {
-  if (prefixes.length === 0 && names.length === 0) return undefined
-  return sql`${packages.name} IN (
-    SELECT value FROM json_each(${JSON.stringify(names)})
-    UNION ALL
-    SELECT p.name FROM json_each(${JSON.stringify(prefixes)}) AS prefix
-    CROSS JOIN packages AS p ON p.name >= prefix.value AND p.name < prefix.value || '~'
-  )`
 }
 
 /** The columns of a published version that both tables have. */

@@ -43,8 +43,7 @@ const B = 'b'.repeat(40)
 
 /** What a repository is called in the packages table of the store. */
 async function packageNamed(store: TestStore, name: string) {
-  const { rows } = await store.packages.list({ limit: 1_000, cursor: null }, { prefixes: [] })
-  const row = rows.find((entry) => entry.name === name)
+  const row = (await store.packages.changedSince(0)).find((entry) => entry.name === name)
   if (!row) throw new Error(`${name} is not offered`)
   return row
 }

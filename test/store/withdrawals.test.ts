@@ -31,7 +31,7 @@ async function storeAt(url: string) {
   const drafts = [versionDraft('1.0.0', A), versionDraft('2.0.0', B)]
   const refs = drafts.map((draft) => ({ name: draft.refName, commit: draft.reference, issue: null }))
   await store.state.save(outcomeOf('repo_a', [packageChange('acme/lib', drafts)], { refs, refsDigest: DIGEST }), 1_000)
-  const [row] = (await store.packages.list({ limit: 10, cursor: null }, { prefixes: [] })).rows
+  const [row] = await store.packages.changedSince(0)
   const packageId = row?.id ?? ''
   const withdrawals = new WithdrawalTable(store.db)
   const latestOf = (versions: readonly { version: string }[]) =>

@@ -29,6 +29,10 @@ async function published(id: string, version: string) {
   return { reference, shasum, time, blob, versionNormalized, pretty, firstPublishedAt }
 }
 
+async function packageNamed(name: string) {
+  return (await stage.store.packages.changedSince(0)).find((row) => row.name === name)
+}
+
 describe('a later sync', () => {
   test('of an unchanged repository asks for the refs and nothing else', async () => {
     const { id } = await synced('same')
@@ -65,8 +69,7 @@ describe('a later sync', () => {
   test('refuses a moved tag, reports it, and is content when it moves back', async () => {
     const { repository, id } = await synced('moved')
     const before = await published(id, 'v1.0.0')
-    const { modifiedAt } =
-      (await stage.store.packages.list({ limit: 100, cursor: null }, { prefixes: ['acme/moved'] })).rows[0] ?? {}
+    const { modifiedAt } = (await packageNamed('acme/moved')) ?? {}
     repository.tag('v1.0.0', 'main')
     for (let round = 0; round < 2; round++) {
       stage.now += 10
@@ -74,7 +77,7 @@ describe('a later sync', () => {
       expect(await published(id, 'v1.0.0')).toEqual(before)
       expect((await stage.issues(id))['refs/tags/v1.0.0']).toContain('never changes')
     }
-    const after = (await stage.store.packages.list({ limit: 100, cursor: null }, { prefixes: ['acme/moved'] })).rows[0]
+    const after = await packageNamed('acme/moved')
     expect(after?.modifiedAt).toBe(modifiedAt ?? 0)
     repository.tag('v1.0.0', before.reference)
     await stage.sync(id)
@@ -85,7 +88,7 @@ describe('a later sync', () => {
   test('hides a deleted tag, remembers its reference, and restores it when it comes back', async () => {
     const { repository, id } = await synced('deleted')
     const before = await published(id, 'v1.0.0')
-    const row = (await stage.store.packages.list({ limit: 100, cursor: null }, { prefixes: ['acme/deleted'] })).rows[0]
+    const row = await packageNamed('acme/deleted')
     repository.deleteTag('v1.0.0')
     await stage.sync(id)
     expect(await stage.offered(id)).toEqual(['acme/deleted dev-main', 'acme/deleted v1.1.0'])
@@ -117,7 +120,7 @@ describe('a later sync', () => {
     repository.branch('next', 'main')
     await stage.sync(id)
     expect((await stage.version(id, 'dev-main')).reference).toBe(second)
-    const row = (await stage.store.packages.list({ limit: 100, cursor: null }, { prefixes: ['acme/branches'] })).rows[0]
+    const row = await packageNamed('acme/branches')
     for (const reference of [first, second]) {
       expect(await stage.store.packages.publishedReference(row?.id ?? '', reference)).not.toBeNull()
     }

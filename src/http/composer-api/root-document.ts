@@ -29,7 +29,7 @@ export class RootDocuments {
   }
 
   private content(scope: Scope, baseUrl: string): Record<string, unknown> {
-    const names = this.namesIn(scope)
+    const names = this.catalog.offeredAmong(scope)
     const patterns = this.vendorsIn(scope).map((vendor) => `${vendor}/*`)
     const listed = names.length > 0 && names.length <= MOST_LISTED
     return {
@@ -39,14 +39,6 @@ export class RootDocuments {
       'available-package-patterns': patterns.length > 0 ? patterns : [NOTHING],
       'notify-batch': `${baseUrl}/downloads`,
     }
-  }
-
-  /** Found by what the scope names: looking at every package here for each of thousands of tokens would take too long. */
-  private namesIn(scope: Scope): readonly string[] {
-    if (coversAllPackages(scope)) return this.catalog.offeredNames()
-    const inPrefixes = scope.prefixes.flatMap((prefix) => this.catalog.offeredStartingWith(prefix))
-    const single = [...scope.packages.keys()].filter((name) => this.catalog.get(name)?.offered)
-    return [...new Set([...inPrefixes, ...single])].sort()
   }
 
   private vendorsIn(scope: Scope): string[] {

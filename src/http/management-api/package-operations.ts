@@ -126,7 +126,11 @@ export const PACKAGE_OPERATIONS = {
     query: {
       ...PAGING,
       repo_id: { description: 'Only packages of this repository.', schema: t.String({ maxLength: 100 }) },
-      q: { description: 'Part of the name or description.', schema: t.String({ maxLength: 200 }), example: 'lib' },
+      q: {
+        description: 'Words that all occur in the name or description.',
+        schema: t.String({ maxLength: 200 }),
+        example: 'lib',
+      },
       type: { description: 'Only packages of this type.', schema: t.String({ maxLength: 100 }), example: 'library' },
     },
     answers: {

@@ -2,9 +2,11 @@ import { Elysia, type Static, t } from 'elysia'
 import { type Caller, isUnrestricted, maySee } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
+import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageRow, PackageTable } from '../../store/packages.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import type { DownloadCounts } from '../download-counts.ts'
+import { pageOfPackages } from '../package-search.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import { packageDownloads } from './downloads.ts'
 import { PACKAGE_OPERATIONS } from './package-operations.ts'
@@ -14,6 +16,7 @@ import { type ShownPackageParts, shownPackages, shownPackageWithVersions } from 
 /** What the routes of packages work with. `now` gives Unix seconds. */
 export interface PackageRoutesParts extends ShownPackageParts {
   readonly verifier: TokenVerifier
+  readonly catalog: PackageCatalog
   readonly downloadCounts: DownloadCounts
   readonly baseUrlOf: BaseUrlOf
   readonly now: () => number
@@ -21,7 +24,12 @@ export interface PackageRoutesParts extends ShownPackageParts {
 
 const ListQuery = t.Object({
   repo_id: t.Optional(t.String({ maxLength: 100, description: 'id of a repository' })),
-  q: t.Optional(t.String({ maxLength: 200, description: 'a part of the name or description, at most 200 characters' })),
+  q: t.Optional(
+    t.String({
+      maxLength: 200,
+      description: 'words that all occur in the name or description, at most 200 characters',
+    }),
+  ),
   type: t.Optional(t.String({ maxLength: 100, description: 'a package type, like library' })),
   limit: t.Optional(t.String()),
   cursor: t.Optional(t.String({ maxLength: 100 })),
@@ -57,12 +65,11 @@ async function listPackages(
   query: Static<typeof ListQuery>,
 ): Promise<Response> {
   const { repo_id: repositoryId, q: text, type, ...page } = query
-  const found = await parts.packages.list(pageOf(page), {
+  const found = pageOfPackages(parts.catalog, pageOf(page), {
+    scope: caller.scope,
     ...(repositoryId === undefined ? {} : { repositoryId }),
     ...(text === undefined ? {} : { text }),
     ...(type === undefined ? {} : { type: type.toLowerCase() }),
-    prefixes: caller.scope.prefixes,
-    names: [...caller.scope.packages.keys()],
     withEmpty: isUnrestricted(caller),
   })
   await parts.downloadCounts.settle()
