@@ -4,6 +4,7 @@ import type { Admission } from '../auth/admission.ts'
 import type { Logger } from '../observability/logger.ts'
 import { checkHost, checkPath } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
+import { type DiscoveryRoutesParts, discoveryRoutes } from './composer-api/discovery-routes.ts'
 import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
@@ -25,6 +26,7 @@ import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 export interface ServerParts
   extends Omit<ComposerRoutesParts, 'recentArchives'>,
     NotifyParts,
+    DiscoveryRoutesParts,
     RepositoryRoutesParts,
     ArtifactRoutesParts,
     TokenRoutesParts,
@@ -96,6 +98,7 @@ function createRouter(
     .onBeforeHandle({ as: 'global' }, ({ request, route }) => checkQuery(request, route))
     .use(composerRoutes(composer))
     .use(notifyRoutes(parts))
+    .use(discoveryRoutes(parts))
     .use(repositoryRoutes(parts))
     .use(artifactRoutes(parts))
     .use(packageRoutes(parts))

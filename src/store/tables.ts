@@ -5,7 +5,9 @@ import type { Database } from './database.ts'
 import { DownloadTable } from './downloads.ts'
 import { IdempotentAnswerTable } from './idempotent-answers.ts'
 import { JobTable } from './jobs.ts'
+import { MetadataChangeTable } from './metadata-changes.ts'
 import { PackageTable } from './packages.ts'
+import { ProviderTable } from './providers.ts'
 import { RateWindowTable } from './rate-windows.ts'
 import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
@@ -31,6 +33,8 @@ export function openTables(db: Database) {
     audit: new AuditTable(db),
     idempotentAnswers: new IdempotentAnswerTable(db),
     downloads: new DownloadTable(db),
+    changes: new MetadataChangeTable(db),
+    providers: new ProviderTable(db),
     withdrawals: new WithdrawalTable(db),
   }
 }

@@ -45,6 +45,17 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
       },
     },
   ],
+  'GET /packages/list.json': ({ name, vendor, type }) =>
+    [
+      `filter=${name}`,
+      `filter=${name.slice(0, -1)}*`,
+      `vendor=${vendor}`,
+      `type=${type}`,
+      `vendor=${vendor}&fields[]=type`,
+    ].map((query) => ({ path: `/packages/list.json?${query}` })),
+  'GET /providers/:vendor/:file': ({ name }) => [{ path: `/providers/${name}.json` }, { path: `/providers/${name}` }],
+  'GET /metadata/changes.json': () =>
+    ['since=17000000000000', 'since=90000000000000'].map((query) => ({ path: `/metadata/changes.json?${query}` })),
   'GET /api/packages': ({ name, packageId, repositoryId, type }) =>
     [`q=${name}`, `q=${name.slice(0, -1)}`, `repo_id=${repositoryId}`, `type=${type}`, `cursor=${packageId}`].map(
       (query) => ({ path: `/api/packages?${query}` }),

@@ -9,6 +9,9 @@ const RootDocument = shape('RootDocument', {
   'available-packages': t.Optional(t.Array(t.String(), { minItems: 1, maxItems: 5_000 })),
   'available-package-patterns': t.Array(t.String(), { minItems: 1 }),
   'notify-batch': t.String({ description: 'where Composer tells of what it installed' }),
+  list: t.String({ description: 'where names of packages are' }),
+  'providers-api': t.String({ description: 'where packages are that stand in for another' }),
+  'metadata-changes-url': t.String({ description: 'where followers ask for changes' }),
 })
 
 const Dist = t.Object(
@@ -129,6 +132,9 @@ export const COMPOSER_OPERATIONS = {
             'available-packages': ['acme/lib'],
             'available-package-patterns': ['acme/*'],
             'notify-batch': 'https://packages.example.com/downloads',
+            list: 'https://packages.example.com/packages/list.json',
+            'providers-api': 'https://packages.example.com/providers/%package%.json',
+            'metadata-changes-url': 'https://packages.example.com/metadata/changes.json',
           },
         },
       },

@@ -38,6 +38,9 @@ export class RootDocuments {
       ...(listed ? { 'available-packages': names } : {}),
       'available-package-patterns': patterns.length > 0 ? patterns : [NOTHING],
       'notify-batch': `${baseUrl}/downloads`,
+      list: `${baseUrl}/packages/list.json`,
+      'providers-api': `${baseUrl}/providers/%package%.json`,
+      'metadata-changes-url': `${baseUrl}/metadata/changes.json`,
     }
   }
 

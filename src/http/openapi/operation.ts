@@ -81,7 +81,7 @@ const DENIED: Readonly<Record<AccessRule | 'open', ErrorSentences>> = {
  */
 export function operation(spec: OperationSpec): DocumentDecoration {
   const errors = { ...ALWAYS, ...DENIED[spec.access], ...spec.errors }
-  const answers = { ...spec.answers, ...errorAnswers(errors, spec.composer ?? false) }
+  const answers = { ...errorAnswers(errors, spec.composer ?? false), ...spec.answers }
   const detail = {
     operationId: spec.id,
     tags: [spec.tag],
