@@ -1,9 +1,9 @@
-import { type Caller, maySee, maySeeVendor } from '../../auth/scope.ts'
+import { type Caller, maySee, maySeeVendor, refusalOf } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { AppError } from '../../errors.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { archiveResponse } from './archive-response.ts'
-import { type DistParts, findArchive, parseDistRequest, refuseUncovered } from './dist.ts'
+import { type DistParts, findArchive, parseDistRequest } from './dist.ts'
 import { emptyPackageDocument, type PackageDocuments } from './package-document.ts'
 import type { RecentArchives } from './recent-archives.ts'
 
@@ -68,8 +68,10 @@ export function archiveAnswer(
   const address = request.url.slice(pathAt)
   const revision = parts.catalog.revision
   const recent = parts.recentArchives.get(address, revision)
-  if (!recent) return foundArchive(parts, caller, request, { address, revision })
-  refuseUncovered(caller, recent.packageName, recent.version)
+  // One that the caller does not cover is looked for all the same, as is one that does not exist.
+  if (!recent || refusalOf(caller.scope, recent.packageName, recent.version) !== null) {
+    return foundArchive(parts, caller, request, { address, revision })
+  }
   return archiveResponse(request, recent.file, recent.fileName)
 }
 

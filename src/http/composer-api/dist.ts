@@ -1,5 +1,5 @@
 import type { ArchiveFile } from '../../archives/archive-index.ts'
-import { type Caller, maySee, refusalOf, type ScopedVersion } from '../../auth/scope.ts'
+import { type Caller, limitsVersions, maySee, refusalOf, type Scope, type ScopedVersion } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { normalizeVersion } from '../../composer/version-parser.ts'
 import { AppError } from '../../errors.ts'
@@ -34,29 +34,30 @@ export function parseDistRequest(url: URL): DistRequest {
 /**
  * The archive of a version, built from its commit when it is not on disk. A version that can move is asked for with its
  * reference, and every reference ever published for the package is found.
- * Throws AppError('forbidden') outside the caller's prefixes, existing or not; AppError('not_found'); AppError('upstream').
+ * Throws AppError('forbidden') outside the caller's scope, existing or not; AppError('not_found'); AppError('upstream').
  */
 export async function findArchive(
   parts: DistParts,
   caller: Caller,
   request: DistRequest,
 ): Promise<{ file: ArchiveFile; version: ScopedVersion }> {
-  refuseUncovered(caller, request.name, null)
+  const { scope } = caller
+  const { name } = request
+  if (!maySee(scope, name)) throw new AppError('forbidden', `This token does not cover the package ${name}.`)
   const published = await publishedFiles(parts, request)
-  if (!published) throw noSuchArchive()
-  refuseUncovered(caller, request.name, published)
+  if (!published || refusalOf(scope, name, published) !== null) throw unavailable(scope, name)
   const file = await publishedArchive(parts, published)
-  if (!file) throw noSuchArchive()
+  if (!file) throw unavailable(scope, name)
   return { file, version: published }
 }
 
-/**
- * Throws AppError('forbidden') for a package, or a version of it, that the caller does not cover.
- */
-export function refuseUncovered(caller: Caller, name: string, version: ScopedVersion | null): void {
-  if (!maySee(caller.scope, name)) throw new AppError('forbidden', `This token does not cover the package ${name}.`)
-  const refusal = version && refusalOf(caller.scope, name, version)
-  if (refusal !== null) throw new AppError('forbidden', `This token does not cover this version. ${refusal}`)
+/** For a scope that limits versions one that is not there and one that it does not cover are the same thing. */
+function unavailable(scope: Scope, name: string): AppError {
+  if (!limitsVersions(scope, name)) return noSuchArchive()
+  return new AppError(
+    'forbidden',
+    `This token has no such version of ${name}: the version is outside its constraint, was released after its updates end, or does not exist.`,
+  )
 }
 
 async function publishedFiles(parts: DistParts, request: DistRequest): Promise<PublishedReference | null> {
