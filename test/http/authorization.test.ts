@@ -48,6 +48,7 @@ function cases(): Record<string, Case> {
     'GET /dist/*': { path: '/dist/acme/lib/1.0.0.zip', statuses: [401, 200, 403, 403, 200] },
     'HEAD /dist/*': { path: '/dist/acme/lib/1.0.0.zip', statuses: [401, 200, 403, 403, 200] },
     'GET /packages/list.json': { path: '/packages/list.json', statuses: [401, 200, 200, 200, 200] },
+    'GET /search.json': { path: '/search.json?q=lib', statuses: [401, 200, 200, 200, 200] },
     'GET /providers/:vendor/:file': { path: '/providers/psr/log.json', statuses: [401, 200, 200, 200, 200] },
     'GET /metadata/changes.json': {
       path: '/metadata/changes.json?since=17000000000000',

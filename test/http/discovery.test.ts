@@ -86,6 +86,53 @@ describe('the list of names', () => {
   })
 })
 
+describe('searching', () => {
+  interface Found {
+    results: { name: string }[]
+    total: number
+    next?: string
+  }
+  const search = async (query: string, token?: string) =>
+    (await json(`/search.json?${query}`, token)) as unknown as Found
+  const names = (found: Found) => found.results.map(({ name }) => name)
+
+  test('finds words of names and descriptions', async () => {
+    expect(names(await search('q=log&type='))).toEqual(['other/log'])
+    expect(await search('query=acme&type=%type%')).toMatchObject({
+      results: [{ name: 'acme/lib', description: '', url: 'http://localhost/p2/acme/lib.json', downloads: 0 }],
+      total: 1,
+    })
+    expect(await search('q=other')).toMatchObject({ results: [{ name: 'other/log', abandoned: 'acme/lib' }] })
+    expect(names(await search('type=library'))).toEqual(['acme/lib'])
+    expect(await search('q=nothing')).toEqual({ status: 200, results: [], total: 0 } as never)
+  })
+
+  test('goes from page to page', async () => {
+    const first = await search('q=/&per_page=1')
+    expect(names(first)).toEqual(['acme/lib'])
+    expect(first).toMatchObject({ total: 2, next: 'http://localhost/search.json?q=%2F&per_page=1&page=2' })
+    const second = await search(first.next?.split('?')[1] ?? '')
+    expect(names(second)).toEqual(['other/log'])
+    expect(second.next).toBeUndefined()
+  })
+
+  test('finds what the token covers', async () => {
+    expect(await search('q=/', prefixed)).toMatchObject({ results: [{ name: 'acme/lib' }], total: 1 })
+    expect(await search('q=log', prefixed)).toMatchObject({ results: [], total: 0 })
+  })
+
+  test('needs something to look for', async () => {
+    for (const query of ['', 'q=', 'q=%20&type=%25type%25']) {
+      const { status, code, warning } = await json(`/search.json?${query}`)
+      expect([status, code, warning]).toEqual([
+        400,
+        'INVALID_REQUEST',
+        expect.stringContaining('Nothing to search for'),
+      ])
+    }
+  })
+})
+
 describe('packages that stand in for another', () => {
   const names = async (name: string, token?: string) =>
     ((await json(`/providers/${name}.json`, token)).providers as { name: string }[]).map((entry) => entry.name)

@@ -53,6 +53,10 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
       `type=${type}`,
       `vendor=${vendor}&fields[]=type`,
     ].map((query) => ({ path: `/packages/list.json?${query}` })),
+  'GET /search.json': ({ name, type }) =>
+    [`q=${name}`, `q=${name.slice(0, -1)}`, `type=${type}`, `q=${name}&page=2&per_page=1`].map((query) => ({
+      path: `/search.json?${query}`,
+    })),
   'GET /providers/:vendor/:file': ({ name }) => [{ path: `/providers/${name}.json` }, { path: `/providers/${name}` }],
   'GET /metadata/changes.json': () =>
     ['since=17000000000000', 'since=90000000000000'].map((query) => ({ path: `/metadata/changes.json?${query}` })),

@@ -19,6 +19,22 @@ const PackageFacts = shape('PackageFacts', {
   ),
 })
 
+const SearchResult = shape('SearchResult', {
+  results: t.Array(
+    part({
+      name: t.String(),
+      description: t.String(),
+      url: t.String(),
+      repository: t.String({ description: 'always empty: addresses of repositories are not told' }),
+      downloads: integer({ minimum: 0 }),
+      favers: integer({ minimum: 0 }),
+      abandoned: t.Optional(Abandoned),
+    }),
+  ),
+  total: integer({ minimum: 0, description: 'on all pages' }),
+  next: t.Optional(t.String({ description: 'address of the next page' })),
+})
+
 const Providers = shape('Providers', {
   providers: t.Array(part({ name: t.String(), description: t.String(), type: t.String() })),
 })
@@ -85,6 +101,43 @@ export const DISCOVERY_OPERATIONS = {
       },
       304: unchanged,
     },
+  }),
+  search: operation({
+    ...common,
+    id: 'searchPackages',
+    summary: 'Packages by words',
+    description: 'Words of `q` all occur in the name or description. At least `q` or `type` is needed.',
+    query: {
+      q: { description: 'Words.', schema: t.String(), example: 'lib' },
+      type: { description: 'Type of the packages.', schema: t.String(), example: 'library' },
+      page: { description: 'From 1 to 300.', schema: t.String(), example: '1' },
+      per_page: { description: 'From 1 to 100.', schema: t.String(), example: '15' },
+    },
+    requestHeaders: conditions,
+    answers: {
+      200: {
+        description: 'What the token covers, most relevant first.',
+        schema: SearchResult,
+        ...document,
+        examples: {
+          one: {
+            results: [
+              {
+                name: 'acme/lib',
+                description: 'A library.',
+                url: 'https://packages.example.com/p2/acme/lib.json',
+                repository: '',
+                downloads: 12,
+                favers: 0,
+              },
+            ],
+            total: 1,
+          },
+        },
+      },
+      304: unchanged,
+    },
+    errors: { invalid: 'Nothing to search for: give words as q, or a type.' },
   }),
   providers: operation({
     ...common,

@@ -4,17 +4,20 @@ import type { TokenVerifier } from '../../auth/tokens.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { AppError } from '../../errors.ts'
 import type { ProviderTable } from '../../store/providers.ts'
+import type { BaseUrlOf } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import { DISCOVERY_OPERATIONS, NO_STAMP_SENTENCE } from './discovery-operations.ts'
 import { type ChangesParts, changesSince, readStamp, stampOf } from './metadata-changes.ts'
 import { PackageLists, readListRequest } from './package-list.ts'
+import { readSearchRequest, type SearchParts, searchResult } from './package-search.ts'
 import { providersOf } from './providers.ts'
 import { RenderedDocument } from './rendered-document.ts'
 
 /** What the routes work with by which packages are found. `now` gives Unix seconds. */
-export interface DiscoveryRoutesParts extends ChangesParts {
+export interface DiscoveryRoutesParts extends ChangesParts, SearchParts {
   readonly verifier: TokenVerifier
   readonly providers: ProviderTable
+  readonly baseUrlOf: BaseUrlOf
   readonly now: () => number
 }
 
@@ -28,6 +31,15 @@ export function discoveryRoutes(parts: DiscoveryRoutesParts) {
       async ({ request, caller }) =>
         (await lists.get(caller.scope, readListRequest(new URL(request.url).searchParams))).respond(request),
       { detail: DISCOVERY_OPERATIONS.list },
+    )
+    .get(
+      '/search.json',
+      async ({ request, caller }) => {
+        const wanted = readSearchRequest(new URL(request.url).searchParams)
+        const result = await searchResult(parts, caller.scope, wanted, parts.baseUrlOf(request))
+        return new RenderedDocument(JSON.stringify(result), null).respond(request)
+      },
+      { detail: DISCOVERY_OPERATIONS.search },
     )
     .get(
       '/providers/:vendor/:file',

@@ -38,6 +38,7 @@ export class RootDocuments {
       ...(listed ? { 'available-packages': names } : {}),
       'available-package-patterns': patterns.length > 0 ? patterns : [NOTHING],
       'notify-batch': `${baseUrl}/downloads`,
+      search: `${baseUrl}/search.json?q=%query%&type=%type%`,
       list: `${baseUrl}/packages/list.json`,
       'providers-api': `${baseUrl}/providers/%package%.json`,
       'metadata-changes-url': `${baseUrl}/metadata/changes.json`,
