@@ -103,7 +103,7 @@ describe.skipIf(!composerAvailable)('the real client against the doubles', () =>
     })
   }
 
-  for (const form of ['inline', 'includes', 'metadata'] as const) {
+  for (const form of ['inline', 'includes', 'providers', 'metadata'] as const) {
     test(`Satis, ${form}: requires login, installs with shasum, follows a build`, async () => {
       const satis = opened(await startSatis({ packages: PACKAGES, form, credentials: login, basePath: '/team' }))
       const spec = { repositories: [satis.repositoryUrl], require: { 'acme/all': '^1.0' } }
@@ -118,6 +118,7 @@ describe.skipIf(!composerAvailable)('the real client against the doubles', () =>
       expect(client.read('vendor/acme/lib/src/Lib.php')).toContain("VERSION = '1.3.0'")
       expect(satis.log.matching('/p2/').length > 0).toBe(form === 'metadata')
       expect(satis.log.matching('/include/').length > 0).toBe(form === 'includes')
+      expect(satis.log.matching('/p/acme/').length > 0).toBe(form === 'providers')
     })
   }
 
@@ -138,6 +139,18 @@ describe.skipIf(!composerAvailable)('the real client against the doubles', () =>
     magento.publish('acme/lib', '1.3.0')
     expect(await client.run('update')).toMatchObject({ code: 0 })
     expect(client.read('vendor/acme/lib/src/Lib.php')).toContain("VERSION = '1.3.0'")
+  })
+
+  test('keys of the root can be added and left out', async () => {
+    const packagist = opened(
+      await startPackagist({
+        packages: PACKAGES,
+        root: { warning: 'Moving on Monday', 'warning-versions': '*', list: undefined },
+      }),
+    )
+    const client = project({ repositories: [packagist.url], require: { 'acme/base': '^1.0' } })
+    expect((await client.run('update')).output).toContain('Moving on Monday')
+    expect(await (await fetch(`${packagist.url}/packages.json`)).json()).not.toHaveProperty('list')
   })
 
   test('an archive with a wrong byte is refused where a shasum is given', async () => {

@@ -78,7 +78,7 @@ function writeChunks(socket: Socket, body: Buffer): void {
 /** Status line and headers; a `length` of null leaves `Content-Length` out. */
 export function answerHead(answer: UpstreamAnswer, length: number | null): string {
   const status = answer.status ?? 200
-  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? 'Status'}`]
+  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? 'Status'}`, `Date: ${new Date().toUTCString()}`]
   for (const [name, value] of Object.entries(answer.headers ?? {})) lines.push(`${name}: ${value}`)
   if (length !== null && status !== 304) lines.push(`Content-Length: ${length}`)
   return `${lines.join('\r\n')}\r\n\r\n`

@@ -27,6 +27,8 @@ export interface PackagistOptions extends UpstreamServerOptions {
    * server sends clients on to the second one, which gives no length, as api.github.com does. Default `same`.
    */
   archives?: 'same' | 'other' | 'redirect'
+  /** Keys of packages.json beside or instead of the usual ones; undefined leaves a usual one out. */
+  root?: Readonly<Record<string, unknown>>
   /** Unix milliseconds; decides `Last-Modified` and the feed of changes. */
   now?: () => number
 }
@@ -41,7 +43,7 @@ interface P2File {
 export class Packagist extends UpstreamServer {
   /** Downloads that clients reported: `acme/lib 1.0.0.0`. */
   readonly downloads: string[] = []
-  /** The second server; undefined where archives are on this one. It wants no credentials. */
+  /** The second server; undefined where archives are on this one. It has the same delay and wants no credentials. */
   archiveServer: UpstreamServer | undefined
   private readonly listings = new Map<string, Listing>()
   private readonly files = new Map<string, P2File>()
@@ -58,9 +60,9 @@ export class Packagist extends UpstreamServer {
   override async start(): Promise<void> {
     await super.start()
     const { archives = 'same', packages = [] } = this.settings
-    if (archives !== 'same') {
-      if (this.archiveServer === undefined) this.archiveServer = await startUpstream((request) => this.archive(request))
-      else await this.archiveServer.start()
+    if (this.archiveServer !== undefined) await this.archiveServer.start()
+    else if (archives !== 'same') {
+      this.archiveServer = await startUpstream((request) => this.archive(request), { delayMs: this.delayMs })
     }
     if (this.listings.size === 0) for (const each of packages) this.add(each)
   }
@@ -157,7 +159,7 @@ export class Packagist extends UpstreamServer {
     if (path.startsWith('/repos/')) return this.archive(request)
     switch (path) {
       case '/packages.json':
-        return conditional(request, { body: JSON.stringify(rootDocument(this.url)), modified: this.rootModified })
+        return conditional(request, { body: this.rootBody(), modified: this.rootModified })
       case '/metadata/changes.json':
         return this.changes.answer(query.get('since'))
       case '/search.json':
@@ -175,6 +177,10 @@ export class Packagist extends UpstreamServer {
       default:
         return NOT_FOUND
     }
+  }
+
+  private rootBody(): string {
+    return JSON.stringify({ ...rootDocument(this.url), ...this.settings.root })
   }
 
   private listing(name: string): Listing {

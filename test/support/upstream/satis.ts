@@ -9,14 +9,16 @@ export interface SatisOptions extends UpstreamServerOptions {
   packages?: readonly UpstreamPackage[]
   /**
    * `inline`: all versions in packages.json; `includes`: in files that it names with their sha1, as Satis wrote for
-   * Composer 1; `metadata`: includes, and `metadata-url` with `available-packages` beside them, as it writes today.
+   * Composer 1; `providers`: a file per package, named by its sha256; `metadata`: includes, and `metadata-url` with `available-packages` beside them, as it writes today.
    * Default `metadata`.
    */
-  form?: 'inline' | 'includes' | 'metadata'
+  form?: 'inline' | 'includes' | 'providers' | 'metadata'
   /** Path of the repository on its host, `/team` for instance; the root by default. */
   basePath?: string
   /** `archive.checksum`: whether `dist` has a shasum. Default true. */
   checksum?: boolean
+  /** Keys of packages.json beside or instead of the usual ones: `mirrors`, `notify-batch`, … */
+  root?: Readonly<Record<string, unknown>>
 }
 
 /** A stand-in for a directory that Satis has built, behind a plain web server. */
@@ -77,18 +79,42 @@ export class Satis extends UpstreamServer {
     )
     const written = new Map<string, string>()
     const root: Record<string, unknown> = { packages: form === 'inline' ? packages : [] }
-    if (form !== 'inline') {
+    if (form === 'includes' || form === 'metadata') {
       const all = pretty({ packages })
       const sha1 = digest('sha1', all)
       written.set(`include/all$${sha1}.json`, all)
       root.includes = { [`include/all$${sha1}.json`]: { sha1 } }
+    }
+    if (form === 'providers') {
+      root['providers-url'] = `${this.basePath}/p/%package%$%hash%.json`
+      root.providers = this.writeProviders(packages, written)
     }
     if (form === 'metadata') {
       for (const each of this.packages.all()) this.writeLazy(each, written)
       root['metadata-url'] = `${this.basePath}/p2/%package%.json`
       root['available-packages'] = Object.keys(packages)
     }
-    this.put(written.set('packages.json', pretty(root)))
+    this.put(written.set('packages.json', pretty({ ...root, ...this.settings.root })))
+  }
+
+  /** A file per package, in which every version has a number of its own; gives what the root says of them. */
+  private writeProviders(
+    packages: Readonly<Record<string, Readonly<Record<string, object>>>>,
+    written: Map<string, string>,
+  ): Record<string, { sha256: string }> {
+    const providers: Record<string, { sha256: string }> = {}
+    let uid = 0
+    for (const [name, versions] of Object.entries(packages)) {
+      const numbered = Object.entries(versions).map(([version, entry]) => {
+        uid += 1
+        return [version, { ...entry, uid }]
+      })
+      const body = pretty({ packages: { [name]: Object.fromEntries(numbered) } })
+      const sha256 = digest('sha256', body)
+      written.set(`p/${name}$${sha256}.json`, body)
+      providers[name] = { sha256 }
+    }
+    return providers
   }
 
   /** Both files of a package, not minified. */
@@ -104,7 +130,7 @@ export class Satis extends UpstreamServer {
   private put(written: ReadonlyMap<string, string>): void {
     const paths = new Set([...written.keys()].map((path) => `${this.basePath}/${path}`))
     for (const [path, body] of written) this.files.put(`${this.basePath}/${path}`, body)
-    for (const folder of ['include', 'p2']) this.files.prune(`${this.basePath}/${folder}/`, paths)
+    for (const folder of ['include', 'p', 'p2']) this.files.prune(`${this.basePath}/${folder}/`, paths)
   }
 
   /** A version as Composer's `ArrayDumper` writes it, with an archive in `dist/`. satis: `ArchiveBuilder`. */
