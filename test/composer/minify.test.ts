@@ -41,6 +41,8 @@ test('versionEntry writes its fields in one order', () => {
     version: 'dev-main',
     versionNormalized: 'dev-main',
     time: '2023-11-14T22:13:20+00:00',
+    publishedTime: '2023-11-15T08:00:00+00:00',
+    abandoned: false,
     defaultBranch: true,
     fields: new Map([
       ['require', '{}'],
@@ -57,11 +59,28 @@ test('versionEntry writes its fields in one order', () => {
     'dist',
     'source',
     'time',
+    'published-time',
     'default-branch',
   ])
-  expect(writeJsonObject(versionEntry({ ...version, defaultBranch: false }, {}))).toBe(
+  expect(writeJsonObject(versionEntry({ ...version, publishedTime: null, defaultBranch: false }, {}))).toBe(
     '{"name":"Acme/Lib","version":"dev-main","version_normalized":"dev-main","require":{},"abandoned":true,"type":"library","time":"2023-11-14T22:13:20+00:00"}',
   )
+})
+
+test('what the package is marked with stands on every version', () => {
+  const version = {
+    prettyName: 'acme/lib',
+    version: '1.0.0',
+    versionNormalized: '1.0.0.0',
+    time: 'x',
+    publishedTime: null,
+  }
+  const marked = (abandoned: boolean | string, own: [string, string][]) =>
+    versionEntry({ ...version, abandoned, defaultBranch: false, fields: new Map(own) }, {}).get('abandoned')
+  expect(marked('acme/new', [])).toBe('"acme/new"')
+  expect(marked('acme/new', [['abandoned', 'true']])).toBe('"acme/new"')
+  expect(marked(false, [['abandoned', 'true']])).toBe('true')
+  expect(marked(false, [])).toBeUndefined()
 })
 
 describe.skipIf(!oracleAvailable)('as the Composer library', () => {

@@ -50,7 +50,7 @@ function renderPackage(entry: CatalogEntry, content: PackageContent, form: Docum
     .map((row) => ({ ...row, stability: row.stability as Stability }))
   const fieldsOf = manifestFields(content)
   const entries = orderVersions(rows).map((row) => {
-    const facts = { ...row, prettyName: entry.prettyName, fields: fieldsOf(row.blob) }
+    const facts = { ...row, ...factsOf(entry, row), fields: fieldsOf(row.blob) }
     const dist = JSON.stringify(distOf(entry.name, row, form.baseUrl))
     return { version: row.version, fields: versionEntry(facts, { dist, ...sourceOf(row, content.sourceUrl) }) }
   })
@@ -60,6 +60,15 @@ function renderPackage(entry: CatalogEntry, content: PackageContent, form: Docum
   }
   const members = entries.map(({ version, fields }) => `${JSON.stringify(version)}:${writeJsonObject(fields)}`)
   return wrap(entry.name, `{${members.join(',')}}`, false)
+}
+
+function factsOf({ prettyName, abandoned }: CatalogEntry, { kind, firstPublishedAt }: VersionRow) {
+  return { prettyName, abandoned, publishedTime: kind === 'branch' ? null : rfc3339(firstPublishedAt) }
+}
+
+/** `2026-01-31T10:00:00+00:00`, as PHP writes it. */
+function rfc3339(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().replace(/\.\d{3}Z$/, '+00:00')
 }
 
 function wrap(name: string, versions: string, minified: boolean): string {
