@@ -57,6 +57,12 @@ describe.skipIf(!composerAvailable)('the real client against the doubles', () =>
     expect(await client.run('update')).toMatchObject({ code: 0 })
     expect(packagist.log.matching('/p2/').map(({ status }) => status)).toEqual([304, 304, 304])
 
+    // Written as what differs from 1.2.0: `require` is gone.
+    client.requires({ 'acme/lib': '1.0.0' })
+    expect(await client.run('update')).toMatchObject({ code: 0 })
+    expect(client.locked().map(({ name, version }) => `${name} ${version}`)).toEqual(['acme/lib 1.0.0'])
+
+    client.requires({ 'acme/lib': '^1.0' })
     client.forget()
     packagist.publish('acme/lib', '1.3.0')
     expect(await client.run('install')).toMatchObject({ code: 0 })
@@ -160,5 +166,33 @@ describe.skipIf(!composerAvailable)('the real client against the doubles', () =>
     const update = await client.run('update')
     expect(update.code).not.toBe(0)
     expect(update.output).toContain('checksum verification of the file failed')
+  })
+
+  test('faults are what the client takes them for', async () => {
+    const packagist = opened(await startPackagist({ packages: PACKAGES }))
+    const outcome = async () => {
+      packagist.log.clear()
+      const client = project({ repositories: [packagist.url], require: { 'acme/base': '^1.0' } })
+      const { code, output } = await client.run('update')
+      return { code, output, metadata: packagist.log.matching('/p2/acme/base.json').length }
+    }
+    packagist.faults.add({ path: '/p2/acme/base.json', kind: 'status', status: 503, times: 2 })
+    expect(await outcome()).toMatchObject({ code: 0, metadata: 3 })
+    packagist.faults.clear()
+    packagist.faults.add({ path: '/p2/acme/base.json', kind: 'status', status: 429, retryAfter: 1 })
+    expect(await outcome()).toMatchObject({
+      output: expect.stringContaining('could not be downloaded (HTTP/1.1 429 Too Many Requests)'),
+      metadata: 1,
+    })
+    packagist.faults.clear()
+    packagist.faults.add({ path: '/p2/acme/base.json', kind: 'invalid-json' })
+    expect((await outcome()).output).toContain('does not contain valid JSON')
+    packagist.faults.clear()
+    packagist.faults.add({ path: '/zipball/', kind: 'cut' })
+    expect((await outcome()).code).not.toBe(0)
+    packagist.faults.clear()
+    packagist.faults.add({ path: '/p2/acme/base', kind: 'status', status: 404, times: 1 })
+    expect((await outcome()).code).toBe(2)
+    expect((await outcome()).code).toBe(0)
   })
 })

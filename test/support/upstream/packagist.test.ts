@@ -58,6 +58,13 @@ test('a file is minified, newest first, with advisories beside stable versions o
   expect(Object.keys(second).sort()).toEqual(
     ['dist', 'published-time', 'source', 'support', 'time', 'version', 'version_normalized'].sort(),
   )
+  packagist.publish('acme/lib', { version: '1.2.0', manifest: { require: { php: '>=8' } } })
+  const requires = (await json('/p2/acme/lib.json')).packages['acme/lib'].map((entry: object) => Object.entries(entry))
+  expect(requires.map((entry: [string, unknown][]) => entry.find(([key]) => key === 'require')?.[1])).toEqual([
+    { php: '>=8' },
+    '__unset',
+    undefined,
+  ])
   const dev = await json('/p2/acme/lib~dev.json')
   expect(Object.keys(dev)).toEqual(['minified', 'packages'])
   expect(dev.packages['acme/lib']).toMatchObject([{ version: 'dev-main', 'default-branch': true }])
@@ -95,6 +102,7 @@ test('the feed tells what was written and removed since', async () => {
   packagist.publish('acme/lib', 'dev-next')
   expect(await since()).toEqual(['update acme/lib', 'update acme/lib~dev'])
   expect(await since()).toEqual([])
+  packagist.publish('acme/lib', 'dev-other')
   packagist.remove('acme/lib')
   expect(await since()).toEqual(['delete acme/lib'])
   expect((await fetch(`${packagist.url}/p2/acme/lib.json`)).status).toBe(404)
