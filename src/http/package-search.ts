@@ -18,16 +18,14 @@ export interface PackageQuery {
  * The packages that a scope covers and a query means, oldest first. In memory, since the catalog is there anyway: an
  * index of texts in the database would be asked before the scope is known, and would take as long as others match.
  */
-export function findPackages(catalog: PackageCatalog, query: PackageQuery): CatalogEntry[] {
-  const { repositoryId, text = '', type, withEmpty = false } = query
-  const words = wordsOf(text)
-  return coveredBy(catalog, query.scope).filter(
-    (entry) =>
-      (entry.offered || withEmpty) &&
-      (repositoryId === undefined || entry.repositoryId === repositoryId) &&
-      (type === undefined || entry.type === type) &&
-      words.every((word) => entry.searchText.includes(word)),
-  )
+export function findPackages(catalog: PackageCatalog, query: PackageQuery): readonly CatalogEntry[] {
+  const { repositoryId, type } = query
+  const { candidates, words } = narrowed(catalog, query)
+  const conditions: ((entry: CatalogEntry) => boolean)[] = []
+  if (repositoryId !== undefined) conditions.push((entry) => entry.repositoryId === repositoryId)
+  if (type !== undefined) conditions.push((entry) => entry.type === type)
+  for (const word of words) conditions.push(({ searchText }) => searchText.includes(word))
+  return conditions.length === 0 ? candidates : candidates.filter((entry) => conditions.every((holds) => holds(entry)))
 }
 
 /** A page of them. A cursor outside the scope is as good as an unknown one: there is nothing behind it. */
@@ -53,12 +51,19 @@ export function byRelevance(found: readonly CatalogEntry[], text: string): Catal
     .map(({ entry }) => entry)
 }
 
-function coveredBy(catalog: PackageCatalog, scope: Scope): readonly CatalogEntry[] {
-  if (coversAllPackages(scope)) return catalog.oldestFirst()
-  return catalog
-    .offeredAmong(scope)
-    .flatMap((name) => catalog.get(name) ?? [])
-    .sort(byAge)
+/** What is covered, as far as the scope or one part of the query narrows it down at once, and the words left to look for. */
+function narrowed(catalog: PackageCatalog, query: PackageQuery) {
+  const { scope, repositoryId, text = '', type, withEmpty = false } = query
+  const words = wordsOf(text).sort((left, right) => right.length - left.length)
+  if (!coversAllPackages(scope)) {
+    const covered = catalog.offeredAmong(scope).flatMap((name) => catalog.get(name) ?? [])
+    return { candidates: covered.sort(byAge), words }
+  }
+  const list = catalog.oldestFirst(withEmpty)
+  const [longest, ...others] = words
+  if (longest !== undefined) return { candidates: list.mentioning(longest), words: others }
+  if (repositoryId !== undefined) return { candidates: list.ofRepository(repositoryId), words }
+  return { candidates: type === undefined ? list.all : list.ofType(type), words }
 }
 
 function wordsOf(text: string): string[] {

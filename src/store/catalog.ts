@@ -1,3 +1,4 @@
+import { PackageList } from './package-list.ts'
 import type { PackageRow, PackageTable } from './packages.ts'
 
 /** A package as the catalog keeps it, so that it can be shown and found without asking the database. */
@@ -13,8 +14,8 @@ export interface CoveredNames {
 }
 
 /**
- * Every owned package in memory, so that an answer to Composer, a list and a search need no query. It follows the change counter of the
- * packages: after a sync in this process at once, after one of another instance at the next `refresh`.
+ * Every owned package in memory, so that an answer to Composer, a list and a search need no query. It follows the change
+ * counter of the packages: after a sync in this process at once, after one of another instance at the next `refresh`.
  */
 export class PackageCatalog {
   private readonly entries = new Map<string, CatalogEntry>()
@@ -24,7 +25,7 @@ export class PackageCatalog {
   private seen = 0
   private refreshing: Promise<void> | null = null
   private names: readonly string[] | null = null
-  private ordered: readonly CatalogEntry[] | null = null
+  private lists: { all?: PackageList; offered?: PackageList } = {}
 
   constructor(private readonly table: PackageTable) {}
 
@@ -64,10 +65,12 @@ export class PackageCatalog {
     return [...new Set([...prefixes.flatMap((prefix) => this.offeredStartingWith(prefix)), ...single])].sort()
   }
 
-  /** All packages, oldest first. */
-  oldestFirst(): readonly CatalogEntry[] {
-    this.ordered ??= [...this.entries.values()].sort(byAge)
-    return this.ordered
+  /** Packages, oldest first: those that offer something, or all. */
+  oldestFirst(withEmpty: boolean): PackageList {
+    const which = withEmpty ? 'all' : 'offered'
+    const made = this.lists[which] ?? new PackageList(this.inOrder(withEmpty))
+    this.lists[which] = made
+    return made
   }
 
   /** The package with this id, owned or owned once; null when there was none. */
@@ -92,6 +95,10 @@ export class PackageCatalog {
     return names.slice(placeOf(names, prefix), placeOf(names, `${prefix}~`))
   }
 
+  private inOrder(withEmpty: boolean): CatalogEntry[] {
+    return [...this.entries.values()].filter(({ offered }) => offered || withEmpty).sort(byAge)
+  }
+
   private async load(): Promise<void> {
     if ((await this.table.revision()) === this.seen) return
     for (const row of await this.table.changedSince(this.seen)) {
@@ -99,7 +106,7 @@ export class PackageCatalog {
       this.seen = row.revision
     }
     this.names = null
-    this.ordered = null
+    this.lists = {}
   }
 
   private apply(row: PackageRow): void {

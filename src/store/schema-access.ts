@@ -27,7 +27,10 @@ export const tokens = sqliteTable(
     /** Program of the last request, as its User-Agent said. */
     lastClient: text('last_client'),
   },
-  (table) => [index('tokens_created_at').on(table.createdAt, table.id)],
+  (table) => [
+    index('tokens_created_at').on(table.createdAt, table.id),
+    index('tokens_permissions').on(table.permissions, table.createdAt, table.id),
+  ],
 )
 
 /** `metadata` of the tokens once more, to find tokens by it. Triggers on `tokens` write it, nothing else. */
@@ -43,6 +46,22 @@ export const tokenMetadata = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tokenId, table.key] }),
     index('token_metadata_value').on(table.key, table.value, table.tokenId),
+  ],
+)
+
+/** What the tokens name as their scope once more, to find those inside another one. Triggers on `tokens` write it, nothing else. */
+export const tokenScopeNames = sqliteTable(
+  'token_scope_names',
+  {
+    tokenId: text('token_id')
+      .notNull()
+      .references(() => tokens.id, { onDelete: 'cascade' }),
+    kind: text('kind', { enum: ['prefix', 'package'] }).notNull(),
+    name: text('name').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tokenId, table.kind, table.name] }),
+    index('token_scope_names_name').on(table.name, table.kind, table.tokenId),
   ],
 )
 

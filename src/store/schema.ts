@@ -140,12 +140,7 @@ export const packages = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
-  (table) => [
-    index('packages_repository').on(table.repositoryId),
-    uniqueIndex('packages_revision').on(table.revision),
-    index('packages_created_at').on(table.createdAt, table.id),
-    index('packages_type').on(table.type, table.createdAt, table.id),
-  ],
+  (table) => [index('packages_repository').on(table.repositoryId), uniqueIndex('packages_revision').on(table.revision)],
 )
 
 /** Versions offered or once offered. */

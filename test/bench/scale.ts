@@ -25,12 +25,15 @@ type Measure = (at: Seeded, round: number) => Promise<number>
 const FIGURES: Readonly<Record<string, Measure>> = {
   'tokens, first page': ({ ask }) => ask('/api/tokens'),
   'tokens of one customer': ({ ask, size }, round) => ask(`/api/tokens?customer_id=cus_${(size.tokens >> 2) + round}`),
+  'tokens by permissions': ({ ask }) => ask('/api/tokens?permissions=readonly'),
   'tokens, page at 90 %': ({ ask, size }) => ask(`/api/tokens?cursor=${tokenId(size.tokens * 0.9 - 150)}`),
   'tokens, first page, as a shop': ({ ask }) => ask('/api/tokens', SHOP_TOKEN),
   'tokens of one customer, as a shop': ({ ask, size }, round) =>
     ask(`/api/tokens?customer_id=cus_${(size.tokens >> 2) + round}`, SHOP_TOKEN),
   'packages, first page': ({ ask }) => ask('/api/packages'),
-  'packages, a rare text': ({ ask }, round) => ask(`/api/packages?q=package-1${round}7`),
+  'packages, a rare text': ({ ask, size }, round) => ask(`/api/packages?q=package-${size.packages - 1 - round}`),
+  'packages, a text that all have': ({ ask }) => ask('/api/packages?q=vendor'),
+  'packages, two letters': ({ ask }) => ask('/api/packages?q=99'),
   'packages, by type': ({ ask }) => ask('/api/packages?type=composer-plugin&limit=20'),
   'packages of a prefix token': ({ ask, size }, round) => ask('/api/packages', prefixed(size, round)),
   'first request of a token': ({ ask, size }, round) => ask('/p2/nobody/nothing.json', prefixed(size, 100 + round)),

@@ -58,11 +58,50 @@ async function list(filter: Partial<TokenFilter>, page: { limit?: number; cursor
   return { ids: found.rows.map(({ id }) => id), total: found.total, next: found.next }
 }
 
-async function indexed(id: string): Promise<number> {
+async function rowsOf(table: string, id: string): Promise<number> {
   const client = await connect({ url: store.url, authToken: null })
-  const { rows } = await client.execute({ sql: 'SELECT * FROM token_metadata WHERE token_id = ?', args: [id] })
+  const { rows } = await client.execute({ sql: `SELECT * FROM ${table} WHERE token_id = ?`, args: [id] })
   client.close()
   return rows.length
+}
+
+/** How the database finds a page of these tokens. */
+async function planOf(filter: Partial<TokenFilter>): Promise<string> {
+  const watch = await watchStatements()
+  await list(filter)
+  watch.stop()
+  const [statement = '', ...more] = watch.taken()
+  expect(more).toEqual([])
+  const client = await connect({ url: store.url, authToken: null })
+  const args = [...statement].filter((letter) => letter === '?').map(() => 1)
+  const plan = await client.execute({ sql: `EXPLAIN QUERY PLAN ${statement}`, args })
+  client.close()
+  return plan.rows.map(({ detail }) => String(detail)).join('\n')
+}
+
+/** Ids of the tokens found in a database where one, `old`, was stored before this migration. */
+async function foundAfterMigrating(migration: string, columns: string, values: string, filter: Partial<TokenFilter>) {
+  const address = { url: `file:${directory.path}/before${migration}.db`, authToken: null }
+  const { entries } = (await Bun.file(`${MIGRATIONS}/meta/_journal.json`).json()) as { entries: JournalEntry[] }
+  const before = entries.slice(
+    0,
+    entries.findIndex((entry) => entry.tag.endsWith(migration)),
+  )
+  expect(before).not.toBeEmpty()
+  const client = await connect(address)
+  await client.execute('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text, created_at numeric)')
+  for (const { tag, when } of before) {
+    const text = await Bun.file(`${MIGRATIONS}/${tag}.sql`).text()
+    for (const statement of text.split('--> statement-breakpoint')) await client.execute(statement)
+    await client.execute({ sql: 'INSERT INTO __drizzle_migrations VALUES (NULL, ?, ?)', args: [tag, when] })
+  }
+  await client.execute(`INSERT INTO tokens (id, hash, permissions, created_at, updated_at, ${columns})
+    VALUES ('old', 'hash', 'readonly', 1, 1, ${values})`)
+  client.close()
+  const { db } = await openStore(address.url)
+  const found = await new TokenTable(db).list({ limit: 9, cursor: null }, { ...ALL, ...filter })
+  await db.close()
+  return found.rows.map(({ id }) => id)
 }
 
 describe('tokens by metadata', () => {
@@ -81,50 +120,66 @@ describe('tokens by metadata', () => {
     expect((await list({ metadata: { customer_id: 'three' } })).ids).toEqual(['meta-a'])
     await tokens.delete('meta-a')
     expect((await list({ metadata: { customer_id: 'three' } })).ids).toEqual([])
-    expect(await indexed('meta-a')).toBe(0)
-    expect(await indexed('meta-b')).toBe(3)
+    expect(await rowsOf('token_metadata', 'meta-a')).toBe(0)
+    expect(await rowsOf('token_metadata', 'meta-b')).toBe(3)
     await tokens.delete('meta-b')
   })
 
   test('are looked up, not searched for', async () => {
-    const watch = await watchStatements()
-    await list({ metadata: { plan: 'basic' } })
-    watch.stop()
-    const [statement = '', ...more] = watch.taken()
-    expect(more).toEqual([])
-    const client = await connect({ url: store.url, authToken: null })
-    const args = [...statement].filter((letter) => letter === '?').map(() => 1)
-    const plan = await client.execute({ sql: `EXPLAIN QUERY PLAN ${statement}`, args })
-    client.close()
-    const steps = plan.rows.map(({ detail }) => String(detail)).join('\n')
+    const steps = await planOf({ metadata: { plan: 'basic' } })
     expect(steps).toContain('SEARCH tokens')
     expect(steps).toContain('token_metadata_value')
     expect(steps).not.toContain('SCAN')
   })
 
   test('also those that were stored before the index was', async () => {
-    const address = { url: `file:${directory.path}/before.db`, authToken: null }
-    const { entries } = (await Bun.file(`${MIGRATIONS}/meta/_journal.json`).json()) as { entries: JournalEntry[] }
-    const client = await connect(address)
-    await client.execute('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text, created_at numeric)')
-    for (const { tag, when } of entries.slice(
-      0,
-      entries.findIndex((entry) => entry.tag.endsWith('_scale')),
-    )) {
-      const text = await Bun.file(`${MIGRATIONS}/${tag}.sql`).text()
-      for (const statement of text.split('--> statement-breakpoint')) await client.execute(statement)
-      await client.execute({ sql: 'INSERT INTO __drizzle_migrations VALUES (NULL, ?, ?)', args: [tag, when] })
-    }
-    await client.execute(`INSERT INTO tokens (id, hash, permissions, allowed_package_prefixes, metadata, created_at, updated_at)
-      VALUES ('old', 'hash', 'readonly', '[]', '{"customer_id":"one"}', 1, 1)`)
-    client.close()
-    const { db } = await openStore(address.url)
-    const found = await new TokenTable(db).list(
-      { limit: 9, cursor: null },
-      { ...ALL, metadata: { customer_id: 'one' } },
+    const values = `'[]', '{"customer_id":"one"}'`
+    expect(
+      await foundAfterMigrating('_scale', 'allowed_package_prefixes, metadata', values, {
+        metadata: { customer_id: 'one' },
+      }),
+    ).toEqual(['old'])
+  })
+})
+
+describe('tokens inside a scope', () => {
+  const within = { prefixes: ['acme/', 'x/y'], packages: new Map([['other/one', null]]), updatesUntil: null }
+
+  test('are found by what they name now', async () => {
+    await add('scope-a', { allowedPackagePrefixes: ['acme/a', 'acme/a', 'x/yz'] })
+    await add('scope-b', { allowedPackages: [{ name: 'other/one', constraint: '^1' }] })
+    await add('scope-c', { allowedPackagePrefixes: ['other/one'] })
+    expect((await list({ within })).ids).toEqual(['scope-a', 'scope-b'])
+    await tokens.update('scope-a', { allowedPackagePrefixes: ['acme/a', 'acme-evil/'] }, 2)
+    await tokens.update('scope-b', { allowedPackages: [{ name: 'other/two', constraint: null }] }, 2)
+    await tokens.update(
+      'scope-c',
+      { allowedPackagePrefixes: ['acme/c'], allowedPackages: [{ name: 'acme/d', constraint: null }] },
+      2,
     )
-    await db.close()
-    expect(found.rows.map(({ id }) => id)).toEqual(['old'])
+    expect((await list({ within })).ids).toEqual(['scope-c'])
+    await tokens.update('scope-c', { allowedPackagePrefixes: [], allowedPackages: [] }, 2)
+    expect((await list({ within })).ids).toEqual([])
+    for (const id of ['scope-a', 'scope-b', 'scope-c']) {
+      await tokens.delete(id)
+      expect(await rowsOf('token_scope_names', id)).toBe(0)
+    }
+  })
+
+  test('are looked up, not searched for', async () => {
+    const steps = await planOf({ within })
+    expect(steps).toContain('SEARCH tokens')
+    expect(steps).toContain('token_scope_names_name')
+    expect(steps).not.toMatch(/SCAN (?!mine|json_each)/)
+  })
+
+  test('also those that were stored before the index was', async () => {
+    const values = `'["Acme/a"]', '[{"name":"other/one","constraint":null}]', '{}'`
+    expect(
+      await foundAfterMigrating('_tokens_by_scope', 'allowed_package_prefixes, allowed_packages, metadata', values, {
+        within,
+      }),
+    ).toEqual(['old'])
   })
 })
 
