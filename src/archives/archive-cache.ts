@@ -14,6 +14,8 @@ export interface ArchiveCacheOptions {
   readonly folder?: ArchiveFolder
   /** Bytes on disk above which the least recently used archives are deleted; 0 = no bound. */
   readonly maxBytes: number
+  /** Bytes of other archives that count too. Those are not deleted here. */
+  readonly otherBytes?: () => number
   /** An archive used less than this ago is never evicted: somebody may be about to open it. */
   readonly grace: number
   /** At most this often the time of last use of an archive is written to disk. */
@@ -63,8 +65,13 @@ export class ArchiveCache {
     const found = await cache.#files.list()
     found.sort((a, b) => a.state.mtime - b.state.mtime)
     for (const { sha256, state } of found) cache.#recent.restore(sha256, state.size, state.mtime)
-    cache.#evict()
+    cache.makeRoom()
     return cache
+  }
+
+  /** Bytes of all archives on disk. */
+  get bytes(): number {
+    return this.#recent.bytes
   }
 
   /** Path of the archive when it is on disk with the recorded bytes. One with other bytes is put into quarantine. */
@@ -88,7 +95,7 @@ export class ArchiveCache {
       const state = await this.#files.publish(temp, built.sha256)
       this.#accept(built.sha256, built.sha1, state)
     })
-    this.#evict()
+    this.makeRoom()
     return this.#files.pathOf(built.sha256)
   }
 
@@ -99,6 +106,25 @@ export class ArchiveCache {
       this.#recent.forget(sha256)
       await this.#files.remove(sha256)
     })
+  }
+
+  /** Deletes what is too much; what is still in its grace is looked at again later. */
+  makeRoom(): void {
+    const { maxBytes, otherBytes, clock, grace, onEvent } = this.#options
+    const room = Math.max(0, maxBytes - (otherBytes?.() ?? 0))
+    if (maxBytes === 0 || this.#recent.bytes <= room) return
+    for (const sha256 of this.#recent.surplus(room, clock(), grace, (key) => this.#locks.busy(key))) {
+      // Forgotten at once, so that nobody is given a path that is about to vanish.
+      this.#checked.delete(sha256)
+      const size = this.#recent.forget(sha256)
+      this.#locks
+        .run(sha256, () => this.#files.remove(sha256))
+        .then(
+          () => onEvent({ type: 'evicted', sha256, size }),
+          (error: unknown) => onEvent({ type: 'trouble', sha256, error }),
+        )
+    }
+    if (this.#recent.bytes > room) this.#evictLater()
   }
 
   /** Waits for file operations under way. */
@@ -166,29 +192,11 @@ export class ArchiveCache {
     })
   }
 
-  /** Deletes what is too much; what is still in its grace is looked at again later. */
-  #evict(): void {
-    const { maxBytes, clock, grace, onEvent } = this.#options
-    if (maxBytes === 0 || this.#recent.bytes <= maxBytes) return
-    for (const sha256 of this.#recent.surplus(maxBytes, clock(), grace, (key) => this.#locks.busy(key))) {
-      // Forgotten at once, so that nobody is given a path that is about to vanish.
-      this.#checked.delete(sha256)
-      const size = this.#recent.forget(sha256)
-      this.#locks
-        .run(sha256, () => this.#files.remove(sha256))
-        .then(
-          () => onEvent({ type: 'evicted', sha256, size }),
-          (error: unknown) => onEvent({ type: 'trouble', sha256, error }),
-        )
-    }
-    if (this.#recent.bytes > maxBytes) this.#evictLater()
-  }
-
   #evictLater(): void {
     if (this.#evictionTimer) return
     this.#evictionTimer = setTimeout(() => {
       this.#evictionTimer = null
-      this.#evict()
+      this.makeRoom()
     }, this.#options.grace + 1000)
     this.#evictionTimer.unref()
   }

@@ -26,12 +26,18 @@ const QUARANTINE_MS = 7 * 24 * 60 * 60 * 1000
 /** Marks temporary files of this process. A process id would not do: in a container it is the same after a restart. */
 const PROCESS = randomUUID()
 
-/** What archives of a directory are: built from git and rebuilt when needed, or uploaded and here only. */
-export type ArchiveFolder = 'git' | 'uploads'
+/**
+ * What archives of a directory are: built from git and rebuilt when needed, uploaded and here only, or as an upstream
+ * sent them, which need not be zips.
+ */
+export type ArchiveFolder = 'git' | 'uploads' | 'upstream'
+
+const ENDING: Readonly<Record<ArchiveFolder, string>> = { git: '.zip', uploads: '.zip', upstream: '.archive' }
 
 /**
- * The directory of the archive cache: `git/ab/<sha256>.zip` for built archives, `uploads/` likewise, `tmp/` for those being written, `quarantine/`
- * for a week for those found corrupt. Names are made of digests only, never of what a request says.
+ * The directory of the archive cache: `git/ab/<sha256>.zip` for built archives, `uploads/` and `upstream/` likewise,
+ * `tmp/` for those being written, `quarantine/` for a week for those found corrupt. Names are made of digests only,
+ * never of what a request says.
  */
 export class ArchiveFiles {
   readonly #directory: string
@@ -69,7 +75,7 @@ export class ArchiveFiles {
   pathOf(sha256: string): string {
     // Digests come from the database; one that is damaged must not become a path elsewhere.
     if (!SHA256.test(sha256)) throw new Error('An archive digest is not a SHA-256 in lower-case hexadecimal.')
-    return join(this.#directory, this.#folder, sha256.slice(0, 2), `${sha256}.zip`)
+    return join(this.#directory, this.#folder, sha256.slice(0, 2), sha256 + ENDING[this.#folder])
   }
 
   /** Every archive on disk, unchecked, with its digest as the name says it. Other files are left alone. */
@@ -79,7 +85,8 @@ export class ArchiveFiles {
       for (const shard of await this.#fs.readdir(join(this.#directory, this.#folder))) {
         if (!/^[0-9a-f]{2}$/.test(shard)) continue
         const names = await this.#fs.readdir(join(this.#directory, this.#folder, shard))
-        const digests = names.filter((name) => name.endsWith('.zip')).map((name) => name.slice(0, -'.zip'.length))
+        const ending = ENDING[this.#folder]
+        const digests = names.filter((name) => name.endsWith(ending)).map((name) => name.slice(0, -ending.length))
         const states = digests
           .filter((sha256) => SHA256.test(sha256) && sha256.startsWith(shard))
           .map(async (sha256) => ({ sha256, state: await this.state(sha256) }))
@@ -140,7 +147,7 @@ export class ArchiveFiles {
   /** Takes a damaged archive, or whatever is in its place, out of the way; one per digest is kept. */
   quarantine(sha256: string): Promise<void> {
     return onStorage(async () => {
-      const aside = join(this.#directory, 'quarantine', `${sha256}.zip`)
+      const aside = join(this.#directory, 'quarantine', sha256 + ENDING[this.#folder])
       await this.#fs.rm(aside, { recursive: true, force: true })
       try {
         await this.#fs.rename(this.pathOf(sha256), aside)

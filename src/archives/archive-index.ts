@@ -15,7 +15,7 @@ export interface ArchiveRecord {
   readonly sha256: string
   /** Bytes. */
   readonly size: number
-  /** The canonical form it was written in, see `ZIP_FORMAT`. */
+  /** The canonical form it was written in, see `ZIP_FORMAT`; or that it was not written here. */
   readonly format: number
   /** Unix seconds. */
   readonly createdAt: number
@@ -47,7 +47,17 @@ export type ArchiveEvent =
       readonly milliseconds: number
       readonly warnings: readonly string[]
     }
-  /** A build failed; those who waited for it got the error too, if any still waited. */
+  /** An archive of an upstream was fetched and checked. */
+  | {
+      readonly type: 'fetched'
+      readonly key: ArchiveKey
+      readonly sha256: string
+      readonly size: number
+      readonly milliseconds: number
+    }
+  /** What an upstream sent is not the archive that was wanted. Nothing is kept. */
+  | { readonly type: 'refused'; readonly key: ArchiveKey; readonly reason: string }
+  /** A build or download failed; those who waited for it got the error too, if any still waited. */
   | { readonly type: 'failed'; readonly key: ArchiveKey; readonly error: unknown }
   /** A file on disk did not hold the recorded bytes; it was put aside, and the next `get` builds it again. */
   | { readonly type: 'corrupt'; readonly sha256: string; readonly reason: string }

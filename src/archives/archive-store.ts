@@ -5,6 +5,7 @@ import { ArchiveCache } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey, ArchiveRecord } from './archive-index.ts'
 import { type BuiltArchive, buildArchive } from './build-archive.ts'
 import type { FileSystem } from './file-system.ts'
+import { serverStopping, settlesWithin } from './stopping.ts'
 import { WorkQueue } from './work-queue.ts'
 import { ZIP_FORMAT } from './zip.ts'
 
@@ -14,6 +15,8 @@ export interface ArchiveStoreOptions {
   readonly directory: string
   /** Bytes on disk above which the least recently used archives are deleted; 0 = no bound. */
   readonly maxBytes: number
+  /** Bytes of other archives that count too and are not deleted here. */
+  readonly otherBytes?: () => number
   readonly index: ArchiveIndex
   /** Builds at a time, the fetch of the snapshot included. Default 2. */
   readonly concurrency?: number
@@ -70,6 +73,7 @@ export class ArchiveStore {
     const cache = await ArchiveCache.open({
       directory: options.directory,
       maxBytes: options.maxBytes,
+      ...(options.otherBytes ? { otherBytes: options.otherBytes } : {}),
       grace: options.evictionGrace ?? DEFAULT_EVICTION_GRACE_MS,
       touchEvery: TOUCH_EVERY_MS,
       clock: options.clock ?? Date.now,
@@ -107,6 +111,11 @@ export class ArchiveStore {
     return record && this.#fromDisk(record)
   }
 
+  /** Deletes what is too much, after other archives have grown. */
+  makeRoom(): void {
+    this.#cache.makeRoom()
+  }
+
   /** Deletes archives by digest. For the owner of the index, when no record refers to them any more. */
   async remove(sha256s: readonly string[]): Promise<void> {
     for (const sha256 of sha256s) await this.#cache.remove(sha256)
@@ -122,9 +131,9 @@ export class ArchiveStore {
   }
 
   async #drain(): Promise<void> {
-    this.#builds.rejectWaiting(stopping())
+    this.#builds.rejectWaiting(serverStopping())
     if (!(await settlesWithin(this.#builds.idle(), this.#options.stopGrace ?? DEFAULT_STOP_GRACE_MS))) {
-      this.#abort.abort(stopping())
+      this.#abort.abort(serverStopping())
       await settlesWithin(this.#builds.idle(), ABORT_MS)
     }
     await this.#cache.close()
@@ -134,7 +143,7 @@ export class ArchiveStore {
     const record = await this.#options.index.find(key)
     const file = record && (await this.#fromDisk(record))
     if (file) return file
-    if (this.#stopped) throw stopping()
+    if (this.#stopped) throw serverStopping()
     if (record && record.format !== ZIP_FORMAT) throw otherBytes(key)
     try {
       return await this.#builds.run(() => this.#build(key, snapshot, record))
@@ -196,10 +205,6 @@ function identify({ repositoryId, reference, path }: ArchiveKey): string {
   return id
 }
 
-function stopping(): AppError {
-  return new AppError('unavailable', 'The server is stopping; try again in a minute.')
-}
-
 function otherBytes({ reference }: ArchiveKey): AppError {
   return new AppError(
     'unavailable',
@@ -216,16 +221,4 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined):
     signal.addEventListener('abort', leave, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
   })
-}
-
-async function settlesWithin(promise: Promise<void>, milliseconds: number): Promise<boolean> {
-  let timer: Timer | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, false)
-  })
-  try {
-    return await Promise.race([promise.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

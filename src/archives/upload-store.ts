@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import * as nodeFs from 'node:fs/promises'
 import { AppError } from '../errors.ts'
 import { ArchiveCache } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey } from './archive-index.ts'
 import type { FileSystem } from './file-system.ts'
 import { type PackageZip, readPackageZip } from './package-zip.ts'
+import { receiveBody } from './receive.ts'
 import type { TempFile } from './temp-file.ts'
 import { KeyedLock, WorkQueue } from './work-queue.ts'
 
@@ -93,7 +93,7 @@ export class UploadStore {
       throw new AppError('invalid', 'The body is empty; it has to be the zip itself.')
     const temp = await this.#cache.createTemp()
     try {
-      const digests = await writeBody(body, temp, maxBytes)
+      const digests = await receiveBody(body, temp, { maxBytes, tooLarge: () => tooLarge(maxBytes), brokenOff })
       if (digests.size === 0) throw emptyBody()
       if (declared !== null && digests.size !== declared) {
         throw new AppError('invalid', 'The body ended before its Content-Length; upload it again.')
@@ -167,36 +167,6 @@ export class UploadStore {
 
   #trouble(sha256: string | null, error: unknown): void {
     this.#options.onEvent?.({ type: 'trouble', sha256, error })
-  }
-}
-
-async function writeBody(body: ReadableStream<Uint8Array>, temp: TempFile, maxBytes: number) {
-  const sha1 = createHash('sha1')
-  const sha256 = createHash('sha256')
-  let size = 0
-  for await (const chunk of chunksOf(body)) {
-    size += chunk.length
-    if (size > maxBytes) throw tooLarge(maxBytes)
-    sha1.update(chunk)
-    sha256.update(chunk)
-    await temp.write(chunk)
-  }
-  return { size, sha1: sha1.digest('hex'), sha256: sha256.digest('hex') }
-}
-
-/** A client that leaves makes reading fail, which is no fault of this server. */
-async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw cause instanceof AppError ? cause : brokenOff(cause)
-      })
-      if (done) return
-      yield value
-    }
-  } finally {
-    await reader.cancel().catch(() => {})
   }
 }
 

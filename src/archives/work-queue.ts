@@ -44,7 +44,7 @@ export class WorkQueue {
 
   #wait(): Promise<void> {
     if (this.#waiting.length >= this.#limit) {
-      throw new AppError('unavailable', 'Too many archives are being built at the moment; try again in a minute.')
+      throw new AppError('unavailable', 'Too many archives are being prepared at the moment; try again in a minute.')
     }
     return new Promise((start, reject) => this.#waiting.push({ start, reject }))
   }

@@ -11,7 +11,9 @@ export function logArchiveEvent(logger: Logger, event: StoreEvent): void {
   const { type, key, ...fields } = event
   const flat = key ? { ...fields, repository: key.repositoryId, reference: key.reference } : fields
   if (type === 'built') logger.info('archive built', flat)
+  else if (type === 'fetched') logger.info('archive fetched', flat)
   else if (type === 'evicted') logger.debug('archive evicted', flat)
-  else if (type === 'failed') logger.warn('archive could not be built', flat)
+  else if (type === 'failed') logger.warn('archive could not be had', flat)
+  else if (type === 'refused') logger.warn('archive refused', flat)
   else logger.error(`archive store: ${type}`, flat)
 }
