@@ -1,17 +1,11 @@
-import { access, constants } from 'node:fs/promises'
-import type { ArchiveEvent } from './archives/archive-index.ts'
-import { ArchiveStore } from './archives/archive-store.ts'
-import type { FileSystem } from './archives/file-system.ts'
-import { UploadStore } from './archives/upload-store.ts'
 import { Admission } from './auth/admission.ts'
-import { encryptionKey } from './auth/encryption-key.ts'
 import { FailedLogins } from './auth/failed-logins.ts'
 import { createFirstToken } from './auth/first-token.ts'
 import { RateLimits } from './auth/rate-limits.ts'
-import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
-import { makeDirectories, socketPath } from './data-directory.ts'
+import { socketPath } from './data-directory.ts'
+import { checkReady, type Foundation, layFoundation, type Overrides, ownsDatabase } from './foundation.ts'
 import { baseUrlFinder } from './http/base-url.ts'
 import { clientAddressFinder } from './http/client-address.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
@@ -22,34 +16,14 @@ import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
-import { logArchiveEvent } from './observability/archive-events.ts'
-import { createLogger, type Logger } from './observability/logger.ts'
-import type { Resolve } from './sources/address-guard.ts'
-import { createUpstreamHttp } from './sources/upstream-http.ts'
+import type { Logger } from './observability/logger.ts'
 import { PackageCatalog } from './store/catalog.ts'
-import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
-import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
-import { migrate } from './store/migrate.ts'
-import type { SettingTable } from './store/settings.ts'
-import { openTables, type Tables } from './store/tables.ts'
 import { SyncQueue } from './sync/queue.ts'
 import { sourceOpener } from './sync/repository-source.ts'
 import { nextLook } from './sync/schedule.ts'
 import { Scheduler } from './sync/scheduler.ts'
 import { syncRepository } from './sync/sync-repository.ts'
 import { Upkeep } from './upkeep.ts'
-
-/** Where tests put their own parts; `now` gives Unix seconds. */
-export interface Overrides {
-  readonly now?: () => number
-  readonly fetch?: typeof fetch
-  readonly resolve?: Resolve
-  readonly logger?: Logger
-  /** File operations of uploads. */
-  readonly uploadFiles?: FileSystem
-  /** What the process is for, shown to a second one that wants the same data. */
-  readonly purpose?: string
-}
 
 /** The program, built and not yet running. */
 export interface App {
@@ -76,87 +50,52 @@ const FOLLOW_MS = 1_000
 
 /** Builds every part once, in order. Throws AppError when the environment does not allow it to run. */
 export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
-  const logger = overrides.logger ?? createLogger({ level: config.logLevel, format: config.logFormat })
-  const now = overrides.now ?? (() => Math.floor(Date.now() / 1000))
-  makeDirectories(config)
-  const address = { url: config.databaseUrl, authToken: config.databaseAuthToken }
-  const owned = [config.dataDir, databaseDirectory(address) ?? config.dataDir]
-  const lock = await lockInstance(owned, overrides.purpose ?? 'serve')
+  const base = await layFoundation(config, overrides)
   try {
-    const applied = await migrate(address)
-    if (applied > 0) logger.info('database migrated', { migrations: applied })
-    const db = await openDatabase(address)
-    return await assemble({ config, overrides, logger, now, db, lock })
+    return await assemble(base)
   } catch (error) {
-    lock.release()
+    base.lock.release()
     throw error
   }
 }
 
-interface Foundation {
-  readonly config: Config
-  readonly overrides: Overrides
-  readonly logger: Logger
-  readonly now: () => number
-  readonly db: Database
-  readonly lock: InstanceLock
-}
-
 async function assemble(base: Foundation): Promise<App> {
-  const { config, logger, now, db } = base
-  const tables = openTables(db)
-  const secretBox = await checkedBox(config, tables.settings)
-  const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
-  if (ownsDatabase(config)) await tables.jobs.endLeases()
+  const { config, logger, now, tables } = base
   const catalog = new PackageCatalog(tables.packages)
   await catalog.refresh()
   const facts = new RequestFacts()
-  const { limits, admission, clientAddressOf } = createAdmission(base, tables, facts)
+  const { limits, admission, clientAddressOf } = createAdmission(base, facts)
   const localToken = makeToken()
   const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
-  const stores = await openArchives(base, tables)
-  const parts = { ...base, tables, secretBox, catalog, verifier, limits, ...stores }
-  const openSource = opener(parts)
+  const parts = { ...base, catalog, verifier, limits }
+  const openSource = sourceOpener({ ...base, ...tables, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
   const downloadCounts = new DownloadCounts(tables.downloads, now)
   const handler = createHandler({
     ...tables,
+    ...base,
     audit: new AuditTrail(tables.audit, facts, clientAddressOf, now),
     facts,
     downloadCounts,
     clientAddressOf,
     admission,
-    ...stores,
     verifier,
     catalog,
     queue,
-    secretBox,
     openSource,
-    roots: new RootDocuments(catalog, installedAt),
+    roots: new RootDocuments(catalog, base.installedAt),
     documents: new PackageDocuments(tables.packages),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
     nextLookAt: (row) => Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
-    ready: () => checkReady(config, tables.settings),
-    now,
-    logger,
+    ready: () => checkReady(base),
   })
   return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken })
 }
 
-async function openArchives({ config, overrides, logger }: Foundation, { archives: index }: Tables) {
-  const onEvent = (event: ArchiveEvent) => logArchiveEvent(logger, event)
-  const shared = { directory: config.archiveDir, index, onEvent }
-  return {
-    archives: await ArchiveStore.open({ ...shared, maxBytes: config.archiveMaxBytes }),
-    uploads: await UploadStore.open({ ...shared, ...(overrides.uploadFiles ? { fs: overrides.uploadFiles } : {}) }),
-    uploadMaxBytes: config.uploadMaxBytes,
-  }
-}
-
-function createAdmission({ config, now }: Foundation, tables: Tables, facts: RequestFacts) {
+function createAdmission({ config, now, tables }: Foundation, facts: RequestFacts) {
   const defaults = { readonly: config.rateLimitReadonly, write: config.rateLimitWrite }
   const limits = new RateLimits(tables.rateWindows, defaults, now)
   const clientAddressOf = clientAddressFinder({ trustProxy: config.trustProxy, peerOf: facts.peerOf })
@@ -165,23 +104,9 @@ function createAdmission({ config, now }: Foundation, tables: Tables, facts: Req
 }
 
 interface Parts extends Foundation {
-  readonly tables: Tables
-  readonly secretBox: SecretBox
   readonly catalog: PackageCatalog
   readonly verifier: TokenVerifier
   readonly limits: RateLimits
-  readonly archives: ArchiveStore
-  readonly uploads: UploadStore
-}
-
-function opener({ config, overrides, secretBox, tables, now }: Parts) {
-  const http = createUpstreamHttp({
-    allowedNetworks: config.allowedNetworks,
-    ...(overrides.fetch ? { fetch: overrides.fetch } : {}),
-    ...(overrides.resolve ? { resolve: overrides.resolve } : {}),
-  })
-  const { repositories } = tables
-  return sourceOpener({ secretBox, http, repositories, localRoots: config.localRepositoryRoots, now })
 }
 
 function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener> }): SyncQueue {
@@ -265,22 +190,4 @@ function upkeepOf(parts: Running): Upkeep {
   // Another instance on the same server may change packages; on a local file nobody else can.
   if (!ownsDatabase(parts.config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
   return upkeep
-}
-
-/** True for a database file, which no other process has open; false for one on a server. */
-function ownsDatabase(config: Config): boolean {
-  return isLocal({ url: config.databaseUrl, authToken: null })
-}
-
-/** A wrong key is found at start, before anything is written with it. */
-async function checkedBox(config: Config, settings: SettingTable): Promise<SecretBox> {
-  const box = createSecretBox(encryptionKey(config))
-  const place = 'settings/key_check'
-  box.open(await settings.setOnce('key_check', box.seal('package-broker', place)), place)
-  return box
-}
-
-async function checkReady(config: Config, settings: SettingTable): Promise<void> {
-  await settings.get('installed_at')
-  await access(config.archiveDir, constants.W_OK)
 }

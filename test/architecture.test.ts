@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'config',
     'data-directory',
     'errors',
+    'foundation',
     'http',
     'mirror',
     'observability',
@@ -21,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sync',
     'upkeep',
   ],
+  foundation: ['archives', 'auth', 'config', 'data-directory', 'observability', 'sources', 'store'],
   http: [
     'archives',
     'assets',

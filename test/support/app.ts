@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type App, createApp, type Overrides } from '../../src/app.ts'
+import { type App, createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
+import type { Overrides } from '../../src/foundation.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 
 /** A request to the app; `token` goes as Bearer, `json` becomes the body. */

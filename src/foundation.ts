@@ -1,0 +1,113 @@
+import { access, constants } from 'node:fs/promises'
+import type { ArchiveEvent } from './archives/archive-index.ts'
+import { ArchiveStore } from './archives/archive-store.ts'
+import type { FileSystem } from './archives/file-system.ts'
+import { UploadStore } from './archives/upload-store.ts'
+import { encryptionKey } from './auth/encryption-key.ts'
+import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
+import type { Config } from './config.ts'
+import { makeDirectories } from './data-directory.ts'
+import { logArchiveEvent } from './observability/archive-events.ts'
+import { createLogger, type Logger } from './observability/logger.ts'
+import type { Resolve } from './sources/address-guard.ts'
+import { createUpstreamHttp, type UpstreamHttp } from './sources/upstream-http.ts'
+import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
+import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
+import { migrate } from './store/migrate.ts'
+import type { SettingTable } from './store/settings.ts'
+import { openTables, type Tables } from './store/tables.ts'
+
+/** Where tests put their own parts; `now` gives Unix seconds. */
+export interface Overrides {
+  readonly now?: () => number
+  readonly fetch?: typeof fetch
+  readonly resolve?: Resolve
+  readonly logger?: Logger
+  /** File operations of uploads. */
+  readonly uploadFiles?: FileSystem
+  /** What the process is for, shown to a second one that wants the same data. */
+  readonly purpose?: string
+}
+
+/** What the program stands on: its configuration, and the world outside of the process, opened. */
+export interface Foundation {
+  readonly config: Config
+  readonly logger: Logger
+  /** Unix seconds. */
+  readonly now: () => number
+  readonly lock: InstanceLock
+  readonly db: Database
+  readonly tables: Tables
+  readonly secretBox: SecretBox
+  /** Unix seconds. */
+  readonly installedAt: number
+  readonly http: UpstreamHttp
+  readonly archives: ArchiveStore
+  readonly uploads: UploadStore
+  readonly uploadMaxBytes: number
+}
+
+/**
+ * Locks the data of an installation, brings its database up to date and opens it.
+ * Throws AppError when the environment does not allow it.
+ */
+export async function layFoundation(config: Config, overrides: Overrides): Promise<Foundation> {
+  const logger = overrides.logger ?? createLogger({ level: config.logLevel, format: config.logFormat })
+  const now = overrides.now ?? (() => Math.floor(Date.now() / 1000))
+  makeDirectories(config)
+  const address = { url: config.databaseUrl, authToken: config.databaseAuthToken }
+  const owned = [config.dataDir, databaseDirectory(address) ?? config.dataDir]
+  const lock = await lockInstance(owned, overrides.purpose ?? 'serve')
+  try {
+    const applied = await migrate(address)
+    if (applied > 0) logger.info('database migrated', { migrations: applied })
+    const db = await openDatabase(address)
+    const tables = openTables(db)
+    const secretBox = await checkedBox(config, tables.settings)
+    const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
+    if (ownsDatabase(config)) await tables.jobs.endLeases()
+    const stores = await openArchives({ config, overrides, logger }, tables)
+    const http = upstreamHttp(config, overrides)
+    return { config, logger, now, lock, db, tables, secretBox, installedAt, http, ...stores }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** True for a database file, which no other process has open; false for one on a server. */
+export function ownsDatabase(config: Config): boolean {
+  return isLocal({ url: config.databaseUrl, authToken: null })
+}
+
+/** Throws when the database or the directory of archives cannot be used. */
+export async function checkReady({ config, tables }: Foundation): Promise<void> {
+  await tables.settings.get('installed_at')
+  await access(config.archiveDir, constants.W_OK)
+}
+
+/** A wrong key is found at start, before anything is written with it. */
+async function checkedBox(config: Config, settings: SettingTable): Promise<SecretBox> {
+  const box = createSecretBox(encryptionKey(config))
+  const place = 'settings/key_check'
+  box.open(await settings.setOnce('key_check', box.seal('package-broker', place)), place)
+  return box
+}
+
+function upstreamHttp(config: Config, { fetch, resolve }: Overrides): UpstreamHttp {
+  const { allowedNetworks } = config
+  return createUpstreamHttp({ allowedNetworks, ...(fetch ? { fetch } : {}), ...(resolve ? { resolve } : {}) })
+}
+
+async function openArchives(
+  { config, overrides, logger }: { config: Config; overrides: Overrides; logger: Logger },
+  { archives: index }: Tables,
+) {
+  const onEvent = (event: ArchiveEvent) => logArchiveEvent(logger, event)
+  const shared = { directory: config.archiveDir, index, onEvent }
+  return {
+    archives: await ArchiveStore.open({ ...shared, maxBytes: config.archiveMaxBytes }),
+    uploads: await UploadStore.open({ ...shared, ...(overrides.uploadFiles ? { fs: overrides.uploadFiles } : {}) }),
+    uploadMaxBytes: config.uploadMaxBytes,
+  }
+}
