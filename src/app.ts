@@ -16,10 +16,14 @@ import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
+import { lookAtUpstream } from './mirror/look.ts'
+import { COMPOSER } from './mirror/upstream-address.ts'
+import { UpstreamSet } from './mirror/upstreams.ts'
 import type { Logger } from './observability/logger.ts'
 import { PackageCatalog } from './store/catalog.ts'
+import type { RepositoryRow } from './store/repositories.ts'
 import { SyncQueue } from './sync/queue.ts'
-import { sourceOpener } from './sync/repository-source.ts'
+import { credentialsOpener, sourceOpener } from './sync/repository-source.ts'
 import { nextLook } from './sync/schedule.ts'
 import { Scheduler } from './sync/scheduler.ts'
 import { syncRepository } from './sync/sync-repository.ts'
@@ -60,8 +64,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 }
 
 async function assemble(base: Foundation): Promise<App> {
-  const { config, logger, now, tables } = base
-  const catalog = new PackageCatalog(tables.packages)
+  const { config, logger, now, tables, secretBox } = base
+  const upstreamSet = new UpstreamSet(tables.upstreams, credentialsOpener(secretBox))
+  const catalog = new PackageCatalog(tables.packages, () => upstreamSet.refresh())
   await catalog.refresh()
   const facts = new RequestFacts()
   const { limits, admission, clientAddressOf } = createAdmission(base, facts)
@@ -126,11 +131,16 @@ function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener
     now,
     logger,
   }
+  const nextLookAt = (row: RepositoryRow) => nextLook(row, config.syncInterval, now())
+  const look = { repositories: tables.repositories, upstreams: tables.upstreams, nextLookAt, now }
   return new SyncQueue({
     jobs: tables.jobs,
     repositories: tables.repositories,
-    work: ({ repositoryId, acceptRemovals }, report, signal) =>
-      syncRepository(sync, { repositoryId, acceptRemovals, report, signal }),
+    async work({ repositoryId, acceptRemovals }, report, signal) {
+      const request = { repositoryId, acceptRemovals, report, signal }
+      const { vcsType } = (await tables.repositories.find(repositoryId)) ?? {}
+      return vcsType === COMPOSER ? lookAtUpstream(look, request) : syncRepository(sync, request)
+    },
     onDone: () => catalog.refresh(),
     concurrency: config.syncConcurrency,
     now,

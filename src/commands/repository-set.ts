@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts'
 import { UsageError } from './command.ts'
 import { withManagementApi } from './management-client.ts'
 import { credential, only, pathOf, report } from './repository-arguments.ts'
+import { SETTING_OPTIONS, settings } from './repository-options.ts'
 import { type RepositoryView, waitForSync } from './sync-progress.ts'
 
 /** `repository set`: changes what its options name. Resolves to the exit code. Throws UsageError. */
@@ -12,10 +13,7 @@ export async function set(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       url: { type: 'string' },
-      archives: { type: 'string' },
-      'package-filter': { type: 'string' },
-      'sync-interval': { type: 'string' },
-      'expose-source': { type: 'string' },
+      ...SETTING_OPTIONS,
       'forget-host-key': { type: 'boolean', default: false },
       'credential-type': { type: 'string' },
       'credential-file': { type: 'string' },
@@ -24,13 +22,9 @@ export async function set(args: string[]): Promise<number> {
     },
   })
   const id = only(positionals, 'repository set needs one id.')
-  const filter = values['package-filter']
   const patch = {
     ...(values.url === undefined ? {} : { url: values.url }),
-    ...(values.archives === undefined ? {} : { archives: values.archives }),
-    ...(filter === undefined ? {} : { package_filter: filter === '' ? null : filter }),
-    ...(values['sync-interval'] === undefined ? {} : { sync_interval: interval(values['sync-interval']) }),
-    ...(values['expose-source'] === undefined ? {} : { expose_source: yesOrNo(values['expose-source']) }),
+    ...settings(values),
     ...(values['forget-host-key'] ? { host_key: null } : {}),
     ...credential(values['credential-type'], values['credential-file']),
   }
@@ -39,15 +33,4 @@ export async function set(args: string[]): Promise<number> {
     const changed = (await api.call('PATCH', pathOf(id), patch)) as RepositoryView
     return report(values['no-wait'] ? changed : await waitForSync(api, id), values.json)
   })
-}
-
-function interval(text: string): number | null {
-  if (text === 'default') return null
-  if (!/^\d{1,8}$/.test(text)) throw new UsageError('--sync-interval needs a number of seconds, or “default”.')
-  return Number(text)
-}
-
-function yesOrNo(text: string): boolean {
-  if (text !== 'true' && text !== 'false') throw new UsageError('--expose-source needs true or false.')
-  return text === 'true'
 }

@@ -3,27 +3,31 @@ import { readConfig } from '../config.ts'
 import { type Command, columns, EXIT, print, UsageError } from './command.ts'
 import { type ManagementClient, withManagementApi } from './management-client.ts'
 import { credential, only, pathOf, report } from './repository-arguments.ts'
+import { SETTING_OPTIONS, settings } from './repository-options.ts'
 import { set } from './repository-set.ts'
 import { type RepositoryView, waitForSync } from './sync-progress.ts'
 
 /** `repository add|list|set|sync|remove`. */
 export const repository: Command = {
   summary: 'add, list, change, sync and remove repositories',
-  help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea|artifact] [--archives lazy|tags|all]
-                                     [--credential-type token|http_basic|ssh_key --credential-file FILE]
-                                     [--package-filter GLOBS] [--no-wait] [--json]
+  help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea|composer|artifact]
+                                     [--credential-type TYPE --credential-file FILE] [SETTINGS] [--no-wait] [--json]
        package-broker repository list [--json]
-       package-broker repository set ID [--url URL] [--archives lazy|tags|all] [--package-filter GLOBS]
-                                     [--sync-interval SECONDS] [--expose-source true|false] [--forget-host-key]
-                                     [--credential-type none|token|http_basic|ssh_key --credential-file FILE]
-                                     [--no-wait] [--json]
+       package-broker repository set ID [--url URL] [--credential-type TYPE --credential-file FILE] [--forget-host-key]
+                                     [SETTINGS] [--no-wait] [--json]
        package-broker repository sync ID [--accept-removals] [--json]
        package-broker repository remove ID
 
-add   adds a repository and waits for its first sync. The credential is read from FILE, or from standard input for “-”:
-      the token, user:password, or the private key. Of type artifact, which takes uploads, the URL may be left out.
-set   changes what is named; “default” as interval and an empty filter take these back. It waits for the sync that
-      another address, credential or filter needs.
+Settings: [--archives lazy|tags|all] [--package-filter GLOBS] [--sync-interval SECONDS] [--expose-source true|false]
+          and of type composer, another Composer repository that packages are taken from when they are asked for:
+          [--package-deny GLOBS] [--priority NUMBER] [--fresh-for SECONDS] [--stale-if-error SECONDS]
+          [--minimum-release-age SECONDS] [--release-age-exceptions GLOBS] [--release-age-passes-fixes true|false]
+
+add   adds a repository and waits for its first sync. The credential is read from FILE, or from standard input for “-”.
+      Its type is token, http_basic (user:password) or ssh_key (the private key); for type composer http_basic, bearer
+      or custom_header (“Name: value”). Of type artifact, which takes uploads, the URL may be left out.
+set   changes what is named; “default” as interval and empty globs take these back. It waits for the sync that another
+      address, credential or filter needs. A negative priority is written --priority=-1.
 sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,
   async run(args) {
     const [action, ...rest] = args
@@ -42,10 +46,9 @@ async function add(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       type: { type: 'string', default: 'git' },
-      archives: { type: 'string' },
+      ...SETTING_OPTIONS,
       'credential-type': { type: 'string' },
       'credential-file': { type: 'string' },
-      'package-filter': { type: 'string' },
       'no-wait': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -55,8 +58,7 @@ async function add(args: string[]): Promise<number> {
       ? {}
       : { url: only(positionals, 'repository add needs one URL.') }),
     vcs_type: values.type,
-    ...(values.archives === undefined ? {} : { archives: values.archives }),
-    ...(values['package-filter'] === undefined ? {} : { package_filter: values['package-filter'] }),
+    ...settings(values),
     ...credential(values['credential-type'], values['credential-file']),
   }
   return withManagementApi(readConfig(), async (api) => {

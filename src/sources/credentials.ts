@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts'
 import type { SourceCredentials } from './source.ts'
 
 /** The kinds of credential a repository can have, as `credential_type` names them. */
-export const CREDENTIAL_TYPES = ['none', 'token', 'http_basic', 'ssh_key'] as const
+export const CREDENTIAL_TYPES = ['none', 'token', 'http_basic', 'ssh_key', 'bearer', 'custom_header'] as const
 
 /** One of the kinds of credential. */
 export type CredentialType = (typeof CREDENTIAL_TYPES)[number]
@@ -22,7 +22,29 @@ export function parseCredentials(type: CredentialType, value: unknown): SourceCr
   if (JSON.stringify(value ?? '').length > LONGEST) throw wrong(`at most ${LONGEST} characters`)
   if (type === 'token') return { type, token: line(text(value, 'token'), 'the token as a string') }
   if (type === 'ssh_key') return { type, privateKey: privateKey(text(value, 'private_key')) }
+  if (type === 'bearer') return { type, token: headerText(text(value, 'token'), 'the token, printable ASCII') }
+  if (type === 'custom_header') return { type, ...customHeader(value) }
   return { type, ...userAndPassword(value) }
+}
+
+/**
+ * Throws AppError('invalid') for a kind of credential that a repository of this `vcs_type` cannot be opened with; a
+ * kind that depends on the address as well is judged with it.
+ */
+export function checkCredentialType(vcsType: string, type: CredentialType): void {
+  const sentence = vcsType === 'composer' ? FOR_COMPOSER[type] : FOR_GIT[type]
+  if (sentence === undefined) return
+  throw new AppError('invalid', `credential_type ${sentence}.`, { details: { fields: { credential_type: sentence } } })
+}
+
+const FOR_COMPOSER: { readonly [Type in CredentialType]?: string } = {
+  token: 'token is for git hosts; a Composer repository takes a token as bearer, http_basic or custom_header',
+  ssh_key: 'ssh_key is for git over ssh; a Composer repository is asked over http or https',
+}
+
+const FOR_GIT: { readonly [Type in CredentialType]?: string } = {
+  bearer: 'bearer is for vcs_type composer; a git host takes its token as credential_type token',
+  custom_header: 'custom_header is for vcs_type composer; a git host takes token, http_basic or ssh_key',
 }
 
 /** The text to seal; `restoreCredentials` reads it back. */
@@ -59,6 +81,32 @@ function userAndPassword(value: unknown): { username: string; password: string }
   const username = line(text(value, 'username'), expected)
   if (username.includes(':')) throw wrong('a user name without a colon')
   return { username, password: line(text(value, 'password'), expected) }
+}
+
+/** Headers that belong to the connection, or say what is asked rather than who asks. */
+const NOT_A_CREDENTIAL =
+  /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-.*|proxy-.*|accept.*|if-.*|range|user-agent)$/i
+
+function customHeader(value: unknown): { name: string; value: string } {
+  const expected = '"Name: value", or an object with “name” and “value”'
+  const [name, content] =
+    typeof value === 'string' ? halves(value, expected) : [text(value, 'name'), text(value, 'value')]
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(name)) throw wrong(expected)
+  if (NOT_A_CREDENTIAL.test(name)) throw wrong('a header that says who asks; the one given belongs to the connection')
+  return { name, value: headerText(content, 'a value of printable ASCII') }
+}
+
+function halves(value: string, expected: string): [string, string] {
+  const colon = value.indexOf(':')
+  if (colon < 1) throw wrong(expected)
+  return [value.slice(0, colon).trim(), value.slice(colon + 1)]
+}
+
+/** The value of a header as it is sent: characters beyond ASCII mean something else to each server. */
+function headerText(value: string, expected: string): string {
+  const trimmed = value.trim()
+  if (/^[\x20-\x7e]+$/.test(trimmed)) return trimmed
+  throw wrong(expected)
 }
 
 function privateKey(value: string): string {

@@ -64,14 +64,25 @@ function sshTo(host: string, url: Extract<GitUrl, { kind: 'ssh' }>, address: Sou
   return sshTransport({ url: { ...url, host }, privateKey, hostKey: address.hostKey, onHostKey: address.onHostKey })
 }
 
-function httpCredentials(url: string, vcsType: string, credentials: SourceCredentials): BoundCredentials | null {
-  if (credentials.type === 'none' || credentials.type === 'ssh_key') return null
-  const [user, password] =
-    credentials.type === 'token'
-      ? [tokenUser(vcsType, url), credentials.token]
-      : [credentials.username, credentials.password]
-  const basic = Buffer.from(`${user}:${password}`).toString('base64')
-  return { origin: new URL(url).origin, headers: { Authorization: `Basic ${basic}` } }
+/** Credentials as headers for the origin of `url`; null for none, and for those that are not for HTTP. */
+export function httpCredentials(url: string, vcsType: string, credentials: SourceCredentials): BoundCredentials | null {
+  const { origin } = new URL(url)
+  const basic = (user: string, password: string) => ({
+    origin,
+    headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },
+  })
+  switch (credentials.type) {
+    case 'token':
+      return basic(tokenUser(vcsType, url), credentials.token)
+    case 'http_basic':
+      return basic(credentials.username, credentials.password)
+    case 'bearer':
+      return { origin, headers: { Authorization: `Bearer ${credentials.token}` } }
+    case 'custom_header':
+      return { origin, headers: { [credentials.name]: credentials.value } }
+    default:
+      return null
+  }
 }
 
 /** The user name a host wants beside a token (git over HTTP knows only Basic). */

@@ -64,3 +64,5 @@ export type SourceCredentials =
   | { readonly type: 'token'; readonly token: string }
   | { readonly type: 'http_basic'; readonly username: string; readonly password: string }
   | { readonly type: 'ssh_key'; readonly privateKey: string }
+  | { readonly type: 'bearer'; readonly token: string }
+  | { readonly type: 'custom_header'; readonly name: string; readonly value: string }

@@ -27,9 +27,13 @@ export class PackageCatalog {
   private names: readonly string[] | null = null
   private lists: { all?: PackageList; offered?: PackageList } = {}
 
-  constructor(private readonly table: PackageTable) {}
+  /** `alongside` takes over what else the change counter counts, before a change of it is seen here. */
+  constructor(
+    private readonly table: PackageTable,
+    private readonly alongside: () => Promise<void> = async () => {},
+  ) {}
 
-  /** Rises with every change of any package. */
+  /** Rises with every change of any package, and of what else is offered here. */
   get revision(): number {
     return this.seen
   }
@@ -100,11 +104,12 @@ export class PackageCatalog {
   }
 
   private async load(): Promise<void> {
-    if ((await this.table.revision()) === this.seen) return
-    for (const row of await this.table.changedSince(this.seen)) {
-      this.apply(row)
-      this.seen = row.revision
-    }
+    const revision = await this.table.revision()
+    if (revision === this.seen) return
+    const rows = await this.table.changedSince(this.seen)
+    await this.alongside()
+    for (const row of rows) this.apply(row)
+    this.seen = Math.max(revision, rows.at(-1)?.revision ?? 0)
     this.names = null
     this.lists = {}
   }

@@ -66,15 +66,16 @@ export class RepositoryTable {
   constructor(private readonly db: Database) {}
 
   /**
-   * Stores a new repository. `alongside` comes first and may refuse it.
+   * Stores a new repository. `alongside` comes first and may refuse it, `settings` afterwards.
    * Throws AppError('conflict') with the id of the one that has this address already.
    */
-  async insert(row: RepositoryRow, alongside: Alongside = nothingElse): Promise<void> {
+  async insert(row: RepositoryRow, alongside: Alongside = nothingElse, settings: Alongside = nothingElse) {
     await this.db.write(async (tx) => {
       await alongside(tx)
       const same = await tx.select().from(repositories).where(eq(repositories.urlKey, row.urlKey)).get()
       if (same) throw conflict(same)
       await tx.insert(repositories).values(row)
+      await settings(tx)
     })
   }
 

@@ -13,6 +13,7 @@ import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
+import { UpstreamTable } from './upstreams.ts'
 import { WithdrawalTable } from './withdrawals.ts'
 
 /** Every table of a database, by what it holds. */
@@ -25,6 +26,7 @@ export function openTables(db: Database) {
     tokens: new TokenTable(db),
     rateWindows: new RateWindowTable(db),
     repositories: new RepositoryTable(db),
+    upstreams: new UpstreamTable(db),
     jobs: new JobTable(db),
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),

@@ -1,8 +1,8 @@
 import type { SecretBox } from '../auth/secret-box.ts'
 import { restoreCredentials } from '../sources/credentials.ts'
-import { openSource } from '../sources/open.ts'
-import type { Source } from '../sources/source.ts'
-import type { UpstreamHttp } from '../sources/upstream-http.ts'
+import { httpCredentials, openSource } from '../sources/open.ts'
+import type { Source, SourceCredentials } from '../sources/source.ts'
+import type { BoundCredentials, UpstreamHttp } from '../sources/upstream-http.ts'
 import { credentialsPlace, type RepositoryRow, type RepositoryTable } from '../store/repositories.ts'
 
 /** Opens the source of a stored repository, its credentials unsealed. */
@@ -21,13 +21,20 @@ export function sourceOpener(parts: {
       {
         url: row.url,
         vcsType: row.vcsType,
-        credentials:
-          row.credentials === null
-            ? { type: 'none' }
-            : restoreCredentials(parts.secretBox.open(row.credentials, credentialsPlace(row.id))),
+        credentials: storedCredentialsOf(parts.secretBox, row),
         hostKey: row.hostKey,
         onHostKey: (hostKey) => parts.repositories.pinHostKey(row, hostKey),
       },
       { http: parts.http, localRoots: parts.localRoots },
     )
+}
+
+/** Opens the sealed credentials of stored repositories as headers for their servers; null for none. */
+export function credentialsOpener(secretBox: SecretBox): (row: RepositoryRow) => BoundCredentials | null {
+  return (row) => httpCredentials(row.url, row.vcsType, storedCredentialsOf(secretBox, row))
+}
+
+function storedCredentialsOf(secretBox: SecretBox, row: RepositoryRow): SourceCredentials {
+  if (row.credentials === null) return { type: 'none' }
+  return restoreCredentials(secretBox.open(row.credentials, credentialsPlace(row.id)))
 }

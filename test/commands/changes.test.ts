@@ -100,6 +100,24 @@ describe.each(['without a server', 'through the socket of a running server'])('c
     expect(exported.stdout).not.toContain(SECRET)
     expect((await installation.run(['audit', 'export', '--json'])).stdout).toBe(exported.stdout)
   })
+
+  test('an upstream is added with its settings, and set back to what is usual', async () => {
+    const file = join(root, `header-${how.length}`)
+    writeFileSync(file, `X-Key: ${SECRET}\n`)
+    const credential = ['--credential-type', 'custom_header', '--credential-file', file]
+    const settings = ['--package-filter', 'psr/*', '--package-deny', 'psr/evil', '--priority=-2', '--fresh-for', '5']
+    const ages = ['--minimum-release-age', '86400', '--release-age-exceptions', 'psr/log']
+    const url = `${source.url}/packages.json`
+    const added = await json(
+      ...['repository', 'add', url, '--type', 'composer', '--no-wait', ...credential, ...settings, ...ages],
+    )
+    const set = { package_filter: 'psr/*', package_deny: 'psr/evil', priority: -2, fresh_for: 5 }
+    expect(added).toMatchObject({ ...set, minimum_release_age: 86_400, release_age_exceptions: 'psr/log' })
+    expect(added).toMatchObject({ url: source.url, credential_type: 'custom_header', has_credentials: true })
+    const back = ['--package-deny', '', '--priority', '0', '--release-age-passes-fixes', 'true', '--no-wait']
+    const changed = await json('repository', 'set', String(added.id), ...back)
+    expect(changed).toMatchObject({ ...set, package_deny: null, priority: 0, release_age_passes_fixes: true })
+  })
 })
 
 test('the export is whole and in order beyond one page', async () => {
@@ -154,7 +172,7 @@ test.each([
   [['audit', 'export', 'all'], 'all'],
   [['repository', 'set'], 'repository set needs one id.'],
   [['repository', 'set', 'repo_x'], 'repository set needs something to change.'],
-  [['repository', 'set', 'repo_x', '--sync-interval', 'often'], '--sync-interval needs a number of seconds'],
+  [['repository', 'set', 'repo_x', '--sync-interval', 'often'], '--sync-interval needs a whole number'],
   [['repository', 'set', 'repo_x', '--expose-source', 'yes'], '--expose-source needs true or false.'],
   [['repository', 'set', 'repo_x', '--credential-type', 'token'], 'belong together'],
 ])('wrong usage %p: exit code 2 and the way to the help', async (args, sentence) => {

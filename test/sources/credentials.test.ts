@@ -23,6 +23,10 @@ describe('auth_credentials', () => {
     ],
     ['ssh_key', KEY, { type: 'ssh_key', privateKey: `${KEY}\n` }],
     ['ssh_key', { private_key: KEY.replaceAll('\n', '\r\n') }, { type: 'ssh_key', privateKey: `${KEY}\n` }],
+    ['bearer', ' secret ', { type: 'bearer', token: 'secret' }],
+    ['bearer', { token: 'secret' }, { type: 'bearer', token: 'secret' }],
+    ['custom_header', 'X-Api-Key:  a:b', { type: 'custom_header', name: 'X-Api-Key', value: 'a:b' }],
+    ['custom_header', { name: 'X-Key', value: 'secret' }, { type: 'custom_header', name: 'X-Key', value: 'secret' }],
   ])('%s in form %#', (type, value, expected) => {
     const credentials = parseCredentials(type, value)
     expect<unknown>(credentials).toEqual(expected)
@@ -47,6 +51,24 @@ describe('auth_credentials', () => {
     ['ssh_key', 'canary'],
     ['ssh_key', `${KEY}\ncanary`],
     ['ssh_key', { key: 'canary' }],
+    ['bearer', 'canary\r\nX-Evil: 1'],
+    ['bearer', 'cänary'],
+    ['custom_header', 'canary'],
+    ['custom_header', ': canary'],
+    ['custom_header', 'X Key: canary'],
+    ['custom_header', 'X-Key:'],
+    ['custom_header', 'X-Key: canary\nX-Evil: 1'],
+    ['custom_header', { name: 'X-Key\r\nX-Evil', value: 'canary' }],
+    ['custom_header', { name: 'X-Key' }],
+    ...[
+      'Host',
+      'content-length',
+      'Connection',
+      'Transfer-Encoding',
+      'If-None-Match',
+      'Accept',
+      'Proxy-Authorization',
+    ].map((name): [CredentialType, unknown] => ['custom_header', { name, value: 'canary' }]),
   ])('%s refuses %# without repeating it', (type, value) => {
     try {
       parseCredentials(type, value)

@@ -1,12 +1,19 @@
 import type { Static } from 'elysia'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import { AppError } from '../../errors.ts'
-import { type CredentialType, parseCredentials, storedCredentials } from '../../sources/credentials.ts'
-import { checkSourceUrl } from '../../sources/open.ts'
+import {
+  type CredentialType,
+  checkCredentialType,
+  parseCredentials,
+  storedCredentials,
+} from '../../sources/credentials.ts'
 import { credentialsPlace, type RepositoryChange, type RepositoryRow } from '../../store/repositories.ts'
+import type { UpstreamRow, UpstreamSettings } from '../../store/upstreams.ts'
 import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
+import { checkedAddress } from './repository-address.ts'
 import type { RepositoryPatch } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
+import { changedUpstream, refuseEagerArchives, refuseUpstreamFields } from './upstream-settings.ts'
 
 /** What working out a change takes. */
 export interface RepositoryChangeParts {
@@ -26,6 +33,16 @@ export interface PlannedChange {
   readonly republished: boolean
   /** Another credential was given, which no record shows. */
   readonly credential: boolean
+  /** Settings of an upstream that become others. */
+  readonly upstream: Partial<UpstreamSettings>
+  /** It is asked at another address, or as somebody else. */
+  readonly moved: boolean
+}
+
+/** A repository as it is stored; `upstream` is null for one that is none. */
+export interface StoredRepository {
+  readonly row: RepositoryRow
+  readonly upstream: UpstreamRow | null
 }
 
 type Patch = Static<typeof RepositoryPatch>
@@ -33,10 +50,12 @@ type Patch = Static<typeof RepositoryPatch>
 /** Works out what a body changes. `now` in Unix seconds. Throws AppError('invalid') with `details.fields`. */
 export function plannedChange(
   parts: RepositoryChangeParts,
-  row: RepositoryRow,
+  { row, upstream }: StoredRepository,
   patch: Patch,
   now: number,
 ): PlannedChange {
+  if (upstream === null) refuseUpstreamFields(patch)
+  else refuseMeaningless(patch)
   if (row.vcsType === ARTIFACT) return relabelled(row, patch, now)
   const credential = changedCredential(parts.secretBox, row, patch)
   const address = changedAddress(parts, row, patch, credential !== null)
@@ -64,7 +83,15 @@ export function plannedChange(
     resync: read || (interval !== undefined && row.status === 'syncing'),
     republished: exposed !== undefined || (address !== null && row.exposeSource),
     credential: credential !== null,
+    upstream: upstream === null ? {} : changedUpstream(upstream, patch),
+    moved: address !== null || credential !== null,
   }
+}
+
+/** What a body of an upstream must not name. */
+function refuseMeaningless(patch: Patch): void {
+  refuseEagerArchives(patch.archives)
+  if (patch.host_key === null) throw wrongField('host_key', 'has no meaning for vcs_type composer')
 }
 
 /** The new value, or undefined when none is named or it is the old one. */
@@ -75,11 +102,13 @@ function differing<Value>(before: Value, named: Value | undefined): Value | unde
 function relabelled(row: RepositoryRow, patch: Patch, now: number): PlannedChange {
   if (patch.host_key === null) throw wrongField('host_key', 'has no meaning for vcs_type artifact')
   const { url, urlKey } = artifactRepository(row.id, { url: row.url, ...patch }, now)
-  return { change: url === row.url ? {} : { url, urlKey }, resync: false, republished: false, credential: false }
+  const change = url === row.url ? {} : { url, urlKey }
+  return { change, resync: false, republished: false, credential: false, upstream: {}, moved: false }
 }
 
 function changedCredential(secretBox: SecretBox, row: RepositoryRow, patch: Patch) {
   const type = patch.credential_type ?? (row.credentialType as CredentialType)
+  checkCredentialType(row.vcsType, type)
   if (type === row.credentialType && (patch.auth_credentials === undefined || type === 'none')) {
     parseCredentials('none', type === 'none' ? patch.auth_credentials : undefined)
     return null
@@ -95,7 +124,7 @@ function changedCredential(secretBox: SecretBox, row: RepositoryRow, patch: Patc
 function changedAddress(parts: RepositoryChangeParts, row: RepositoryRow, patch: Patch, newCredential: boolean) {
   if (patch.url === undefined && !newCredential) return null
   const type = patch.credential_type ?? (row.credentialType as CredentialType)
-  const { url, urlKey } = checkSourceUrl(patch.url ?? row.url, type, parts.localRoots)
+  const { url, urlKey } = checkedAddress(patch.url ?? row.url, row.vcsType, type, parts.localRoots)
   if (url === row.url) return null
   // Else a stored credential could be had by pointing its repository at a server of one's own.
   if (row.credentials !== null && !newCredential && type !== 'ssh_key' && originOf(url) !== originOf(row.url)) {

@@ -1,17 +1,37 @@
 import type { Static } from 'elysia'
 import type { SecretBox } from '../../auth/secret-box.ts'
-import { parseCredentials, storedCredentials } from '../../sources/credentials.ts'
-import { checkSourceUrl } from '../../sources/open.ts'
+import { COMPOSER } from '../../mirror/upstream-address.ts'
+import { checkCredentialType, parseCredentials, storedCredentials } from '../../sources/credentials.ts'
 import { credentialsPlace, NEVER_SYNCED, type RepositoryRow } from '../../store/repositories.ts'
+import type { UpstreamSettings } from '../../store/upstreams.ts'
 import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
+import { checkedAddress } from './repository-address.ts'
 import type { NewRepository } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
+import { newUpstream, refuseEagerArchives, refuseUpstreamFields } from './upstream-settings.ts'
+
+/** What is stored of a new repository. */
+export interface NewRepositoryRows {
+  readonly row: RepositoryRow
+  /** Null for one that is no upstream. */
+  readonly upstream: UpstreamSettings | null
+}
 
 /**
- * The row of a new repository, due for its first sync `now` (Unix seconds) unless it takes uploads.
- * Throws AppError('invalid') with `details.fields`.
+ * The rows of a new repository. Throws AppError('invalid') with `details.fields`.
  */
-export function newRepositoryRow(
+export function newRepository(...[parts, id, body, now]: Parameters<typeof newRepositoryRow>): NewRepositoryRows {
+  const row = newRepositoryRow(parts, id, body, now)
+  if (row.vcsType === COMPOSER) {
+    refuseEagerArchives(row.archives)
+    return { row, upstream: newUpstream(body) }
+  }
+  refuseUpstreamFields(body)
+  return { row, upstream: null }
+}
+
+/** The row of a new repository, due for its first sync `now` (Unix seconds) unless it takes uploads. */
+function newRepositoryRow(
   parts: { readonly secretBox: SecretBox; readonly localRoots: readonly string[] },
   id: string,
   body: Static<typeof NewRepository>,
@@ -20,7 +40,8 @@ export function newRepositoryRow(
   if (body.vcs_type === ARTIFACT) return artifactRepository(id, body, now)
   if (body.url === undefined) throw wrongField('url', 'needs the address of the repository')
   const credentialType = body.credential_type ?? 'none'
-  const { url, urlKey } = checkSourceUrl(body.url, credentialType, parts.localRoots)
+  checkCredentialType(body.vcs_type, credentialType)
+  const { url, urlKey } = checkedAddress(body.url, body.vcs_type, credentialType, parts.localRoots)
   const credentials = parseCredentials(credentialType, body.auth_credentials)
   return {
     id,

@@ -4,10 +4,13 @@ import type { UploadStore } from '../../archives/upload-store.ts'
 import type { Caller } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
+import { COMPOSER } from '../../mirror/upstream-address.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
+import { nothingElse, type Queries } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
 import type { JobTable } from '../../store/jobs.ts'
 import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
+import { addUpstream, changeUpstream, countChange, type UpstreamTable } from '../../store/upstreams.ts'
 import { PRIORITY, type SyncQueue } from '../../sync/queue.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
@@ -15,7 +18,7 @@ import { ARTIFACT, refuseSync } from './artifact-repository.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { plannedChange, type RepositoryChangeParts, refuseStale } from './change-repository.ts'
 import { createOnce, type IdempotencyParts } from './idempotency.ts'
-import { newRepositoryRow } from './new-repository.ts'
+import { newRepository } from './new-repository.ts'
 import { NewRepository, RepositoryPatch } from './repository-fields.ts'
 import { REPOSITORY_OPERATIONS } from './repository-operations.ts'
 import { listResponse, pageOf } from './request-body.ts'
@@ -25,6 +28,7 @@ import { repositorySettings, shownJob, shownNewRepository, shownRepositories, sh
 export interface RepositoryRoutesParts extends RepositoryChangeParts, IdempotencyParts {
   readonly verifier: TokenVerifier
   readonly repositories: RepositoryTable
+  readonly upstreams: UpstreamTable
   readonly jobs: JobTable
   readonly queue: SyncQueue
   readonly catalog: PackageCatalog
@@ -96,19 +100,21 @@ async function createRepository(
 ): Promise<Response> {
   const created: RepositoryRow[] = []
   const response = await createOnce(parts, { request, caller, route: 'POST /api/repositories', body }, () => {
-    const row = newRepositoryRow(parts, newId('repo'), body, parts.now())
-    const change = { action: 'repository.create', subject: row.id, after: repositorySettings(row) }
+    const { row, upstream } = newRepository(parts, newId('repo'), body, parts.now())
+    const change = { action: 'repository.create', subject: row.id, after: repositorySettings(row, upstream) }
     return {
-      answer: shownNewRepository(row),
+      answer: shownNewRepository({ row, upstream }),
       async save(alongside) {
-        await parts.repositories.insert(row, async (tx) => {
+        const first = async (tx: Queries) => {
           await alongside(tx)
           await parts.audit.recording(request, caller, change)(tx)
-        })
+        }
+        await parts.repositories.insert(row, first, upstream === null ? nothingElse : addUpstream(row.id, upstream))
         created.push(row)
       },
     }
   })
+  if (created.some(({ vcsType }) => vcsType === COMPOSER)) await parts.catalog.refresh()
   for (const { id, nextSyncAt } of created) if (nextSyncAt !== null) await parts.queue.request(id, PRIORITY.first)
   return response
 }
@@ -120,22 +126,29 @@ async function changeRepository(
   body: Static<typeof RepositoryPatch>,
 ) {
   const row = await found(parts.repositories, id)
-  const { change, resync, republished, credential } = plannedChange(parts, row, body, parts.now())
-  if (Object.keys(change).length > 0) {
+  const stored = (await parts.upstreams.settings([id])).get(id) ?? null
+  const planned = plannedChange(parts, { row, upstream: stored }, body, parts.now())
+  const { change, resync, republished, credential } = planned
+  if (Object.keys({ ...change, ...planned.upstream }).length > 0) {
     const after = await parts.repositories.update(id, change, parts.now(), {
       republished,
-      alongside: (before, changed) => {
+      alongside: (before, changed) => async (tx) => {
         refuseStale(row, before)
-        return parts.audit.recording(request, caller, {
+        const upstream = await changeUpstream(tx, id, planned)
+        const record = {
           action: 'repository.update',
           subject: id,
-          before: repositorySettings(before),
-          after: { ...repositorySettings(changed), ...(credential ? { auth_credentials: '(changed)' } : {}) },
-        })
+          before: repositorySettings(before, upstream.before),
+          after: {
+            ...repositorySettings(changed, upstream.after),
+            ...(credential ? { auth_credentials: '(changed)' } : {}),
+          },
+        }
+        await parts.audit.recording(request, caller, record)(tx)
       },
     })
     if (!after) throw unknown(id)
-    if (republished) await parts.catalog.refresh()
+    if (republished || stored !== null) await parts.catalog.refresh()
     if (resync) await parts.queue.request(id, PRIORITY.requested)
   }
   return shown(parts, await found(parts.repositories, id))
@@ -143,8 +156,12 @@ async function changeRepository(
 
 async function deleteRepository(parts: RepositoryRoutesParts, { request, caller }: Asked, id: string) {
   const row = await found(parts.repositories, id)
-  const change = { action: 'repository.delete', subject: id, before: repositorySettings(row) }
-  const freed = await parts.repositories.delete(id, parts.now(), parts.audit.recording(request, caller, change))
+  const upstream = (await parts.upstreams.settings([id])).get(id) ?? null
+  const change = { action: 'repository.delete', subject: id, before: repositorySettings(row, upstream) }
+  const freed = await parts.repositories.delete(id, parts.now(), async (tx) => {
+    if (upstream !== null) await countChange(tx)
+    await parts.audit.recording(request, caller, change)(tx)
+  })
   if (freed === null) throw unknown(id)
   await parts.catalog.refresh()
   await (row.vcsType === ARTIFACT ? parts.uploads.release(freed) : parts.archives.remove(freed))

@@ -1,8 +1,10 @@
 import { t } from 'elysia'
+import { COMPOSER } from '../../mirror/upstream-address.ts'
 import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
 import { VCS_TYPES } from '../../sources/open.ts'
 import { integer } from '../openapi/fields.ts'
 import { ARTIFACT } from './artifact-repository.ts'
+import { UPSTREAM_FIELDS } from './upstream-settings.ts'
 
 const oneOf = <const Values extends readonly string[]>(values: Values) =>
   t.Union(
@@ -15,7 +17,8 @@ const FIELDS = {
     t.String({
       minLength: 1,
       maxLength: 2_000,
-      description: 'address of the repository, as `git clone` takes it; of vcs_type artifact a label, or nothing',
+      description:
+        'address of the repository, as `git clone` takes it; of vcs_type composer as composer.json has it; of vcs_type artifact a label, or nothing',
     }),
   ),
   credential_type: t.Optional(oneOf(CREDENTIAL_TYPES)),
@@ -32,11 +35,12 @@ const FIELDS = {
   ),
   archives: t.Optional(oneOf(['lazy', 'tags', 'all'] as const)),
   expose_source: t.Optional(t.Boolean({ description: 'true or false' })),
+  ...UPSTREAM_FIELDS,
 }
 
 /** Body of `POST /api/repositories`. */
 export const NewRepository = t.Object(
-  { vcs_type: oneOf([...VCS_TYPES, ARTIFACT]), ...FIELDS },
+  { vcs_type: oneOf([...VCS_TYPES, COMPOSER, ARTIFACT]), ...FIELDS },
   { additionalProperties: false, description: 'a repository' },
 )
 

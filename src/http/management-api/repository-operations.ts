@@ -1,16 +1,34 @@
 import { t } from 'elysia'
+import { COMPOSER } from '../../mirror/upstream-address.ts'
 import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
 import { VCS_TYPES } from '../../sources/open.ts'
-import { count, idOf, Message, orNull, PAGING, part, shape, time, words } from '../openapi/fields.ts'
+import { count, idOf, integer, Message, orNull, PAGING, part, shape, time, words } from '../openapi/fields.ts'
 import { operation } from '../openapi/operation.ts'
 import { IDEMPOTENCY_KEY } from './idempotency-key.ts'
 
 const Progress = part({ done: count('refs read'), total: count('refs to read'), step: t.String() }, 'how far it is')
 
+const seconds = (description: string) => orNull(count(`seconds ${description}; null unless vcs_type is composer`))
+
+/** What only repositories of vcs_type composer have. */
+const UpstreamSettings = {
+  package_deny: orNull(
+    t.String({ description: 'comma-separated globs of names that the upstream is never asked for' }),
+  ),
+  priority: orNull(integer({ description: 'the highest is asked first; null unless vcs_type is composer' })),
+  fresh_for: seconds('that a document is served for without asking again'),
+  stale_if_error: seconds('that a document is served for while the upstream cannot be asked'),
+  minimum_release_age: seconds('that a version is withheld for since it was first seen'),
+  release_age_exceptions: orNull(t.String({ description: 'comma-separated globs of names whose versions are not' })),
+  release_age_passes_fixes: orNull(
+    t.Boolean({ description: 'whether a version that mends a vulnerability is not; null unless vcs_type is composer' }),
+  ),
+}
+
 const Repository = shape('Repository', {
   id: idOf('repo', 'names the repository'),
   url: t.String({ description: 'address without credentials' }),
-  vcs_type: words([...VCS_TYPES, 'artifact']),
+  vcs_type: words([...VCS_TYPES, COMPOSER, 'artifact']),
   credential_type: words(CREDENTIAL_TYPES),
   has_credentials: t.Boolean(),
   host_key: orNull(t.String({ description: 'key of the ssh host, pinned on first use' })),
@@ -18,13 +36,14 @@ const Repository = shape('Repository', {
   sync_interval: orNull(count('seconds between two looks, null for the default')),
   archives: words(['lazy', 'tags', 'all'], 'when archives are built'),
   expose_source: t.Boolean({ description: 'whether metadata names the source' }),
+  ...UpstreamSettings,
   status: words(['pending', 'syncing', 'active', 'error']),
   error_code: orNull(t.String()),
   error_message: orNull(t.String()),
   packages: count('packages it has'),
   versions: count('versions of all its packages'),
   issues: t.Array(part({ ref: t.String(), reason: t.String() }), {
-    description: 'tags and branches that are no versions, and why',
+    description: 'tags and branches that are no versions, or what of an upstream is refused, and why',
   }),
   progress: orNull(Progress),
   last_synced_at: orNull(time('when it was last read')),
@@ -71,6 +90,13 @@ const REPOSITORY_EXAMPLE = {
   sync_interval: null,
   archives: 'lazy',
   expose_source: false,
+  package_deny: null,
+  priority: null,
+  fresh_for: null,
+  stale_if_error: null,
+  minimum_release_age: null,
+  release_age_exceptions: null,
+  release_age_passes_fixes: null,
   status: 'active',
   error_code: null,
   error_message: null,
@@ -116,6 +142,22 @@ const id = {
 const common = { tag: 'Repositories', access: 'unrestricted token' } as const
 const unknown = { not_found: 'There is no repository repo_4XfJ2mQv7RtYhKpL9wZ.' }
 
+const UPSTREAM_EXAMPLE = {
+  ...REPOSITORY_EXAMPLE,
+  url: 'https://repo.packagist.org',
+  vcs_type: 'composer',
+  credential_type: 'none',
+  has_credentials: false,
+  package_deny: 'evil/*',
+  priority: 0,
+  fresh_for: 60,
+  stale_if_error: 2_592_000,
+  minimum_release_age: 86_400,
+  release_age_exceptions: 'acme/*',
+  release_age_passes_fixes: true,
+  issues: [],
+}
+
 /** The operations of `/api/repositories`. */
 export const REPOSITORY_OPERATIONS = {
   list: operation({
@@ -128,7 +170,7 @@ export const REPOSITORY_OPERATIONS = {
         description: 'A page of repositories.',
         schema: t.Array(Repository),
         headers: ['X-Total-Count', 'Link'],
-        examples: { repositories: [REPOSITORY_EXAMPLE] },
+        examples: { repositories: [REPOSITORY_EXAMPLE, UPSTREAM_EXAMPLE] },
       },
     },
   }),
@@ -145,6 +187,7 @@ export const REPOSITORY_OPERATIONS = {
         credential_type: 'token',
         auth_credentials: 'github_pat_…',
       },
+      upstream: { url: 'https://repo.packagist.org', vcs_type: 'composer', minimum_release_age: 86_400 },
     },
     answers: {
       201: { description: 'The repository.', schema: Repository, examples: { added: REPOSITORY_EXAMPLE } },

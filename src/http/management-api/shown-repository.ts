@@ -1,8 +1,12 @@
 import type { JobRow, JobTable } from '../../store/jobs.ts'
 import type { RefIssue, RepositoryCounts, RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
+import type { UpstreamSettings, UpstreamTable } from '../../store/upstreams.ts'
+import type { NewRepositoryRows } from './new-repository.ts'
+import { shownUpstream } from './upstream-settings.ts'
 
 /** What is shown of a repository beside its row. */
 interface RepositoryFacts {
+  readonly upstream: UpstreamSettings | null
   readonly counts: RepositoryCounts
   readonly issues: readonly RefIssue[]
   readonly progress: ReturnType<typeof shownJob>['progress'] | null
@@ -10,18 +14,25 @@ interface RepositoryFacts {
 
 /** Repositories as the API shows them: credentials never, progress while one is syncing. */
 export async function shownRepositories(
-  parts: { repositories: RepositoryTable; jobs: JobTable },
+  parts: { repositories: RepositoryTable; upstreams: UpstreamTable; jobs: JobTable },
   rows: readonly RepositoryRow[],
 ) {
   const ids = rows.map((row) => row.id)
-  const [counts, jobs] = await Promise.all([parts.repositories.counts(ids), parts.jobs.latest(ids)])
+  const [counts, held, upstreams, jobs] = await Promise.all([
+    parts.repositories.counts(ids),
+    parts.upstreams.counts(ids),
+    parts.upstreams.settings(ids),
+    parts.jobs.latest(ids),
+  ])
   return Promise.all(
     rows.map(async (row) => {
+      const upstream = upstreams.get(row.id) ?? null
       const job = jobs.get(row.id)
       const unfinished = job?.state === 'queued' || job?.state === 'running'
       return shownRepository(row, {
-        counts: counts.get(row.id) ?? NOTHING,
-        issues: await parts.repositories.issues(row.id),
+        upstream,
+        counts: counts.get(row.id) ?? held.get(row.id) ?? NOTHING,
+        issues: await (upstream ? parts.upstreams : parts.repositories).issues(row.id),
         progress: job && unfinished ? shownJob(job).progress : null,
       })
     }),
@@ -29,13 +40,13 @@ export async function shownRepositories(
 }
 
 /** A repository that is just being added; its first sync waits unless it has no source. */
-export function shownNewRepository(row: RepositoryRow) {
+export function shownNewRepository({ row, upstream }: NewRepositoryRows) {
   const progress = row.nextSyncAt === null ? null : { done: 0, total: 0, step: 'waiting' }
-  return shownRepository(row, { counts: NOTHING, issues: [], progress })
+  return shownRepository(row, { upstream, counts: NOTHING, issues: [], progress })
 }
 
 /** What was set about a repository: what the audit keeps of it. Whether there is a credential, never which. */
-export function repositorySettings(row: RepositoryRow) {
+export function repositorySettings(row: RepositoryRow, upstream: UpstreamSettings | null) {
   return {
     url: row.url,
     vcs_type: row.vcsType,
@@ -46,13 +57,14 @@ export function repositorySettings(row: RepositoryRow) {
     sync_interval: row.syncInterval,
     archives: row.archives,
     expose_source: row.exposeSource,
+    ...shownUpstream(upstream),
   }
 }
 
-function shownRepository(row: RepositoryRow, { counts, issues, progress }: RepositoryFacts) {
+function shownRepository(row: RepositoryRow, { upstream, counts, issues, progress }: RepositoryFacts) {
   return {
     id: row.id,
-    ...repositorySettings(row),
+    ...repositorySettings(row, upstream),
     status: row.status,
     error_code: row.errorCode,
     error_message: row.errorMessage,
