@@ -66,7 +66,10 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, tables, secretBox } = base
   const upstreamSet = new UpstreamSet(tables.upstreams, credentialsOpener(secretBox))
-  const catalog = new PackageCatalog(tables.packages, () => upstreamSet.refresh())
+  const catalog = new PackageCatalog(tables.packages, {
+    reservedVendors: config.reservedVendors,
+    alongside: () => upstreamSet.refresh(),
+  })
   await catalog.refresh()
   const facts = new RequestFacts()
   const { limits, admission, clientAddressOf } = createAdmission(base, facts)

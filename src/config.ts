@@ -1,7 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import {
+  adminToken,
+  baseUrl,
+  databaseUrl,
+  directories,
+  encryptionKey,
+  integer,
+  networks,
+  oneOf,
+  type ReadValue,
+  vendors,
+} from './config-values.ts'
 import { AppError, messageOf } from './errors.ts'
-import { type NetworkList, parseNetworks } from './networks.ts'
+import type { NetworkList } from './networks.ts'
 
 /** One line of the log: how grave it is at least. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -27,6 +39,8 @@ export interface Config {
   readonly rateLimitWrite: number
   readonly allowedNetworks: NetworkList
   readonly localRepositoryRoots: readonly string[]
+  /** Lower-case. */
+  readonly reservedVendors: readonly string[]
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly logFormat: 'json' | 'pretty'
 }
@@ -43,7 +57,7 @@ export interface Variable {
 interface Definition extends Variable {
   readonly key: keyof Config
   /** Reads the text, or the default when it is undefined. Throws AppError('invalid') saying what is allowed. */
-  read(text: string | undefined, soFar: Partial<Config>): unknown
+  readonly read: ReadValue
   /** How the effective value is shown. */
   show?(value: unknown): string
 }
@@ -142,6 +156,13 @@ const DEFINITIONS: readonly Definition[] = [
     'directories, comma-separated, whose git repositories may be added as `file://` or by path',
     directories,
   ),
+  define(
+    'reservedVendors',
+    'RESERVED_VENDORS',
+    '–',
+    'vendors, comma-separated, whose packages come from here alone: no upstream is ever asked for them',
+    vendors,
+  ),
   define('logLevel', 'LOG_LEVEL', 'info', `one of ${LOG_LEVELS.join(', ')}`, oneOf('info', LOG_LEVELS)),
   define(
     'logFormat',
@@ -209,87 +230,15 @@ function contentOf(file: string, name: string): string {
   }
 }
 
-function define(
-  key: keyof Config,
-  name: string,
-  shownDefault: string,
-  meaning: string,
-  read: Definition['read'],
-): Definition {
-  const list = read === networks || read === directories
+function define(key: keyof Config, name: string, shownDefault: string, meaning: string, read: ReadValue): Definition {
+  const list = read === networks || read === directories || read === vendors
   return { key, name, shownDefault, meaning, secret: false, read, ...(list ? { show: showList } : {}) }
 }
 
-function secret(
-  key: keyof Config,
-  name: string,
-  shownDefault: string,
-  meaning: string,
-  read: Definition['read'],
-): Definition {
+function secret(key: keyof Config, name: string, shownDefault: string, meaning: string, read: ReadValue): Definition {
   return { key, name, shownDefault, meaning, secret: true, read }
 }
 
 function showList(value: unknown): string {
   return (Array.isArray(value) ? value : (value as NetworkList).cidrs).join(',')
-}
-
-function integer(fallback: number, lowest: number, highest: number): Definition['read'] {
-  return (text) => {
-    if (text === undefined) return fallback
-    const value = Number(text)
-    if (/^\d{1,16}$/.test(text) && value >= lowest && value <= highest) return value
-    throw new AppError('invalid', `needs a whole number from ${lowest} to ${highest}.`)
-  }
-}
-
-function oneOf(fallback: string, allowed: readonly string[]): Definition['read'] {
-  return (text) => {
-    if (text === undefined || allowed.includes(text)) return text ?? fallback
-    throw new AppError('invalid', `needs one of ${allowed.join(', ')}.`)
-  }
-}
-
-function networks(text: string | undefined): NetworkList {
-  return parseNetworks(text ?? '')
-}
-
-function directories(text: string | undefined): readonly string[] {
-  return (text ?? '')
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-    .map((entry) => resolve(entry))
-}
-
-function baseUrl(text: string | undefined): string | null {
-  if (text === undefined) return null
-  const url = URL.canParse(text) ? new URL(text) : null
-  const plain =
-    url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.search && !url.hash && !url.username
-  if (!plain)
-    throw new AppError(
-      'invalid',
-      'needs an http or https address without query or credentials, like https://packages.example.com.',
-    )
-  return url.href.replace(/\/+$/, '')
-}
-
-function databaseUrl(text: string | undefined, soFar: Partial<Config>): string {
-  const value = text ?? `file:${soFar.dataDir}/package-broker.db`
-  if (/^(?:file:.|libsql:\/\/|https?:\/\/)/.test(value) && !value.includes(':memory:')) return value
-  throw new AppError('invalid', 'needs a file: path, or a libsql://, https:// or http:// address.')
-}
-
-function encryptionKey(text: string | undefined): Uint8Array | null {
-  if (text === undefined) return null
-  const key = /^[A-Za-z0-9+/]{43}=?$/.test(text) ? Buffer.from(text, 'base64') : null
-  if (key?.length === 32) return new Uint8Array(key)
-  throw new AppError('invalid', 'needs the base64 form of exactly 32 bytes, as `openssl rand -base64 32` prints it.')
-}
-
-function adminToken(text: string | undefined): string | null {
-  if (text === undefined) return null
-  if (/^[\x21-\x7e]{32,512}$/.test(text)) return text
-  throw new AppError('invalid', 'needs at least 32 printable characters without spaces.')
 }

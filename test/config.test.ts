@@ -108,6 +108,7 @@ describe('one wrong value', () => {
     ['ENCRYPTION_KEY', ['abc', 'A'.repeat(42), `${'A'.repeat(43)}==`, 'A'.repeat(64), '!'.repeat(43)]],
     ['ADMIN_TOKEN', ['x'.repeat(31), `${'x'.repeat(32)} y`, 'ü'.repeat(40), 'x'.repeat(513)]],
     ['DATABASE_URL', ['file:', ':memory:', 'file::memory:', './x.db', 'mysql://x']],
+    ['RESERVED_VENDORS', ['acme/', 'acme/*', 'acme globex', '-acme', 'acme,glob--ex']],
     ['SYNC_INTERVAL', ['9', 'x', '31536001', '-5']],
   ])('%s', (name, values) => {
     for (const value of values) {
@@ -125,6 +126,7 @@ test.each([
   ['BASE_URL', 'https://example.com/a/b//', 'https://example.com/a/b'],
   ['BASE_URL', 'HTTP://EXAMPLE.com:80', 'http://example.com'],
   ['DATABASE_URL', 'libsql://x.turso.io', 'libsql://x.turso.io'],
+  ['RESERVED_VENDORS', ' Acme, globex ,acme', 'acme,globex'],
   ['PORT', '0', '0'],
 ])('%s=%s', (name, value, expected) => {
   const shown = effectiveValues(readConfig({ [name]: value })).find((row) => row.name === name)

@@ -27,11 +27,20 @@ export class PackageCatalog {
   private names: readonly string[] | null = null
   private lists: { all?: PackageList; offered?: PackageList } = {}
 
-  /** `alongside` takes over what else the change counter counts, before a change of it is seen here. */
+  private readonly reserved: ReadonlySet<string>
+  private readonly alongside: () => Promise<void>
+
+  /**
+   * `reservedVendors` are claimed without a package. `alongside` takes over what else the change counter counts, before
+   * a change of it is seen here.
+   */
   constructor(
     private readonly table: PackageTable,
-    private readonly alongside: () => Promise<void> = async () => {},
-  ) {}
+    options: { readonly reservedVendors?: readonly string[]; readonly alongside?: () => Promise<void> } = {},
+  ) {
+    this.reserved = new Set(options.reservedVendors)
+    this.alongside = options.alongside ?? (async () => {})
+  }
 
   /** Rises with every change of any package, and of what else is offered here. */
   get revision(): number {
@@ -43,14 +52,14 @@ export class PackageCatalog {
     return this.entries.get(name) ?? null
   }
 
-  /** True when a package of this vendor is owned here. */
+  /** True when a package of this vendor is owned here, or the vendor is reserved: its names are answered here alone. */
   claimsVendor(vendor: string): boolean {
-    return this.vendors.has(vendor)
+    return this.vendors.has(vendor) || this.reserved.has(vendor)
   }
 
-  /** Vendors of owned packages, in order. */
+  /** All such vendors, in order. */
   claimedVendors(): string[] {
-    return [...this.vendors.keys()].sort()
+    return [...new Set([...this.vendors.keys(), ...this.reserved])].sort()
   }
 
   /** Names of the packages that offer something, in order. */

@@ -12,6 +12,18 @@ export class SettingTable {
     return row?.value ?? null
   }
 
+  /**
+   * Notes the value of something that is set outside, and counts a change of it as one of what is offered here. It
+   * began as `usual`.
+   */
+  async note(name: string, value: string, usual: string): Promise<void> {
+    if (((await this.get(name)) ?? usual) === value) return
+    await this.db.write(async (tx) => {
+      await tx.insert(settings).values({ name, value }).onConflictDoUpdate({ target: settings.name, set: { value } })
+      await nextRevision(tx)
+    })
+  }
+
   /** Sets a value unless there is one; returns the value that counts. */
   async setOnce(name: string, value: string): Promise<string> {
     return this.db.write(async (tx) => {

@@ -36,7 +36,7 @@ async function add(id: string, change: Partial<RepositoryRow> = {}, settings = {
 
 async function started(): Promise<{ set: UpstreamSet; catalog: PackageCatalog }> {
   const set = new UpstreamSet(new UpstreamTable(store.db), open)
-  const catalog = new PackageCatalog(store.packages, () => set.refresh())
+  const catalog = new PackageCatalog(store.packages, { alongside: () => set.refresh() })
   await catalog.refresh()
   return { set, catalog }
 }
