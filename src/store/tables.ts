@@ -13,6 +13,7 @@ import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
+import { UpstreamNameTable } from './upstream-names.ts'
 import { UpstreamTable } from './upstreams.ts'
 import { WithdrawalTable } from './withdrawals.ts'
 
@@ -27,6 +28,7 @@ export function openTables(db: Database) {
     rateWindows: new RateWindowTable(db),
     repositories: new RepositoryTable(db),
     upstreams: new UpstreamTable(db),
+    upstreamNames: new UpstreamNameTable(db),
     jobs: new JobTable(db),
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),
