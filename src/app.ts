@@ -65,7 +65,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 
 async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, tables, secretBox } = base
-  const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox))
+  const upstreamSet = new UpstreamSet(tables.upstreams, credentialsOpener(secretBox))
   const catalog = new PackageCatalog(tables.packages, {
     reservedVendors: config.reservedVendors,
     alongside: () => upstreamSet.refresh(),
@@ -93,7 +93,7 @@ async function assemble(base: Foundation): Promise<App> {
     catalog,
     queue,
     openSource,
-    roots: new RootDocuments(catalog, upstreamSet, base.installedAt),
+    roots: new RootDocuments(catalog, base.installedAt),
     documents: new PackageDocuments(tables.packages),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,

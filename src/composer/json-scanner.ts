@@ -19,7 +19,11 @@ export function scanJsonObject(text: string): Map<string, string> {
   return new JsonScanner(text).object()
 }
 
-class JsonScanner {
+/**
+ * Reads a JSON text once from its beginning to its end, as `scanJsonObject` does, for who wants the insides of some
+ * values and only the text of others. Whatever stands at the index must be read before what follows it.
+ */
+export class JsonScanner {
   readonly #text: string
   #index = 0
   #depth = 0
@@ -28,29 +32,58 @@ class JsonScanner {
     this.#text = text
   }
 
+  /** The whole text as an object. */
   object(): Map<string, string> {
-    const fields = new Map<string, string>()
+    return this.#whole(() => this.fields())
+  }
+
+  /** The whole text as an object, each member read by `member`, which must read the value of the key it gets. */
+  document(member: (key: string) => void): void {
+    this.#whole(() => this.members(member))
+  }
+
+  /** What kind of value comes next. */
+  next(): 'object' | 'list' | 'other' {
     this.#skipBlanks()
-    if (this.#text[this.#index] !== '{') this.#refuseOther()
-    this.#members('}', () => {
-      const key: string = JSON.parse(this.#key())
-      fields.set(key, this.#value())
-    })
+    const first = this.#text[this.#index]
+    return first === '{' ? 'object' : first === '[' ? 'list' : 'other'
+  }
+
+  /** The members of the object that comes next; a key that occurs twice has its last value at its first place. */
+  fields(): Map<string, string> {
+    const fields = new Map<string, string>()
+    this.members((key) => fields.set(key, this.value()))
+    return fields
+  }
+
+  /** Goes through the object that comes next; `member` must read the value of the key it gets. */
+  members(member: (key: string) => void): void {
+    this.#between('}', () => member(JSON.parse(this.#key())))
+  }
+
+  /** Goes through the list that comes next; `item` must read one value. */
+  items(item: () => void): void {
+    this.#between(']', item)
+  }
+
+  #whole<T>(read: () => T): T {
+    if (this.next() !== 'object') this.#refuseOther()
+    const result = read()
     this.#skipBlanks()
     if (this.#index < this.#text.length) this.#refuse()
-    return fields
+    return result
   }
 
   /** A valid text of another kind has another reason than a broken one. */
   #refuseOther(): never {
-    this.#value()
+    this.value()
     this.#skipBlanks()
     if (this.#index < this.#text.length) this.#refuse()
     throw new AppError('invalid', 'the file is JSON, but no object')
   }
 
-  /** Reads any value at the index; returns it without blanks. */
-  #value(): string {
+  /** Any value that comes next, without blanks. */
+  value(): string {
     this.#skipBlanks()
     switch (this.#text[this.#index]) {
       case '{':
@@ -66,18 +99,18 @@ class JsonScanner {
 
   #nestedObject(): string {
     const members: string[] = []
-    this.#members('}', () => members.push(`${this.#key()}:${this.#value()}`))
+    this.#between('}', () => members.push(`${this.#key()}:${this.value()}`))
     return `{${members.join(',')}}`
   }
 
   #list(): string {
     const items: string[] = []
-    this.#members(']', () => items.push(this.#value()))
+    this.#between(']', () => items.push(this.value()))
     return `[${items.join(',')}]`
   }
 
   /** Reads from an opening bracket to its closing one, with commas between what `member` reads. */
-  #members(close: string, member: () => void): void {
+  #between(close: string, member: () => void): void {
     if (++this.#depth > MAX_JSON_DEPTH) {
       throw new AppError('invalid', `JSON nested deeper than ${MAX_JSON_DEPTH} levels at line ${this.#line()}`)
     }

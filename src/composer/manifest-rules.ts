@@ -38,14 +38,22 @@ const RULES: Readonly<Record<string, Rule>> = {
   dist: (value, field) => locationProblem(value, field, ['type', 'url']),
 }
 
+/** The fields of which one alone can make a version useless. */
+export const RULED_FIELDS: readonly string[] = Object.keys(RULES)
+
 /** Why clients cannot use any version with these fields, as one sentence; null when they can. */
 export function manifestProblem(fields: RawFields): string | null {
-  for (const [field, rule] of Object.entries(RULES)) {
-    const value = jsonValue(fields.get(field))
-    const problem = value === undefined || value === null ? null : rule(value, field)
+  for (const field of RULED_FIELDS) {
+    const problem = fieldProblem(field, fields.get(field))
     if (problem !== null) return problem
   }
   return autoloadProblem(jsonValue(fields.get('autoload')), jsonValue(fields.get('target-dir')))
+}
+
+/** The same for one field alone, by its JSON text. */
+export function fieldProblem(field: string, raw: string | undefined): string | null {
+  const value = jsonValue(raw)
+  return value === undefined || value === null ? null : (RULES[field]?.(value, field) ?? null)
 }
 
 /** True when a link of these fields follows the version (`self.version`), which must then be a constraint. */

@@ -10,6 +10,8 @@ export interface UpstreamRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array
+  /** False leaves the body as it was sent, in its `Content-Encoding`: for who counts bytes and bounds what they become. */
+  readonly decompress?: boolean
   readonly signal: AbortSignal
 }
 
@@ -73,6 +75,7 @@ export function createUpstreamHttp(options: {
         headers: { 'User-Agent': USER_AGENT, ...request.headers, ...own, Host: url.host },
         ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
         redirect: 'manual',
+        ...(request.decompress === undefined ? {} : { decompress: request.decompress }),
         signal: AbortSignal.any([request.signal, silence.signal]),
       })
       return { response, silence }

@@ -13,7 +13,7 @@ import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
-import { UpstreamNameTable } from './upstream-names.ts'
+import { UpstreamFileTable } from './upstream-files.ts'
 import { UpstreamTable } from './upstreams.ts'
 import { WithdrawalTable } from './withdrawals.ts'
 
@@ -28,7 +28,6 @@ export function openTables(db: Database) {
     rateWindows: new RateWindowTable(db),
     repositories: new RepositoryTable(db),
     upstreams: new UpstreamTable(db),
-    upstreamNames: new UpstreamNameTable(db),
     jobs: new JobTable(db),
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),
@@ -39,6 +38,7 @@ export function openTables(db: Database) {
     downloads: new DownloadTable(db),
     changes: new MetadataChangeTable(db),
     providers: new ProviderTable(db),
+    upstreamFiles: new UpstreamFileTable(db),
     withdrawals: new WithdrawalTable(db),
   }
 }

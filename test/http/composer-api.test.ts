@@ -2,20 +2,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { readJsonObject } from '../../src/composer/json.ts'
 import { expandVersions } from '../../src/composer/minify.ts'
-import type { Broker } from '../support/broker.ts'
+import { TestApp } from '../support/app.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { library, libraryFiles } from '../support/packages.ts'
-import { startBroker } from '../support/start-broker.ts'
 
 type Versions = Record<string, Record<string, unknown>>
 
-let app: Broker
+let app: TestApp
 let repository: TestGitRepository
 let repositoryId: string
 let token: string
 
 beforeAll(async () => {
-  app = await startBroker()
+  app = await TestApp.start()
   repository = createGitRepository(app.path('lib.git'), {
     commits: [
       library('acme/lib', 'one', { tags: ['1.0.0'] }),

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Broker } from '../support/broker.ts'
+import { TestApp } from '../support/app.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library, libraryFiles } from '../support/packages.ts'
-import { startBroker } from '../support/start-broker.ts'
 
 interface Shown {
   id: string
@@ -16,12 +15,12 @@ interface Shown {
 const RELEASED = 1_700_000_000
 const YEAR = 365 * 86_400
 
-let app: Broker
+let app: TestApp
 let ids: Record<string, string>
 let repositories: Record<string, string>
 
 beforeAll(async () => {
-  app = await startBroker()
+  app = await TestApp.start()
   const readme = (mark: string) => ({ 'README.md': `# ${mark}\n<script>alert(1)</script>\n` })
   createGitRepository(app.path('lib.git'), {
     commits: [
@@ -38,7 +37,7 @@ beforeAll(async () => {
   repositories = {}
   for (const name of ['lib', 'evil', 'tool', 'other']) {
     repositories[name] = (await app.addRepository(app.path(`${name}.git`))).id
-    await app.passTo(app.now() + 1)
+    app.clock.now += 1
   }
   ids = Object.fromEntries((await list()).body.map((row) => [row.name, row.id]))
 })

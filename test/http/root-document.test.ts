@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Broker } from '../support/broker.ts'
+import { TestApp } from '../support/app.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
-import { startBroker } from '../support/start-broker.ts'
 
-let app: Broker
+let app: TestApp
 
 beforeAll(async () => {
-  app = await startBroker()
+  app = await TestApp.start()
   for (const name of ['acme/lib', 'globex/tool']) {
     const path = app.path(`${name.replace('/', '-')}.git`)
     createGitRepository(path, { commits: [library(name, 'one', { tags: ['1.0.0'] })] })
@@ -64,7 +63,7 @@ describe('the root document', () => {
   })
 
   test('an installation without packages', async () => {
-    const empty = await startBroker()
+    const empty = await TestApp.start()
     try {
       const body = (await (await empty.ask('/packages.json')).json()) as Record<string, unknown>
       expect(body).not.toHaveProperty('available-packages')
