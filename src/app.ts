@@ -8,6 +8,7 @@ import { socketPath } from './data-directory.ts'
 import { checkReady, type Foundation, layFoundation, type Overrides, ownsDatabase } from './foundation.ts'
 import { baseUrlFinder } from './http/base-url.ts'
 import { clientAddressFinder } from './http/client-address.ts'
+import { MirroredDocuments } from './http/composer-api/mirrored-document.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
 import { RootDocuments } from './http/composer-api/root-document.ts'
 import { DownloadCounts } from './http/download-counts.ts'
@@ -17,6 +18,7 @@ import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
 import { lookAtUpstream } from './mirror/look.ts'
+import { type OpenMirror, openMirror } from './mirror/open-mirror.ts'
 import { COMPOSER } from './mirror/upstream-address.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
 import type { Logger } from './observability/logger.ts'
@@ -76,7 +78,8 @@ async function assemble(base: Foundation): Promise<App> {
   const localToken = makeToken()
   const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
-  const parts = { ...base, catalog, verifier, limits }
+  const mirror = openMirror({ ...base, upstreams: upstreamSet })
+  const parts = { ...base, catalog, verifier, limits, mirror }
   const openSource = sourceOpener({ ...base, ...tables, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
@@ -95,6 +98,8 @@ async function assemble(base: Foundation): Promise<App> {
     openSource,
     roots: new RootDocuments(catalog, base.installedAt),
     documents: new PackageDocuments(tables.packages),
+    mirror: mirror.documents,
+    mirrored: new MirroredDocuments(now),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
     nextLookAt: (row) => Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
@@ -115,6 +120,7 @@ interface Parts extends Foundation {
   readonly catalog: PackageCatalog
   readonly verifier: TokenVerifier
   readonly limits: RateLimits
+  readonly mirror: OpenMirror
 }
 
 function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener> }): SyncQueue {
@@ -186,7 +192,7 @@ function runnable(parts: Running): App {
         ...listeners.map((listener) => listener.stop(graceMs)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
       ])
-      await Promise.all([parts.archives.stop(), parts.uploads.stop()])
+      await Promise.all([parts.archives.stop(), parts.uploads.stop(), parts.mirror.documents.stop()])
       await upkeep.finish()
       await db.close()
       lock.release()
@@ -198,6 +204,7 @@ function upkeepOf(parts: Running): Upkeep {
   const upkeep = new Upkeep(parts.logger)
   upkeep.flush(UPKEEP_MS, () => parts.verifier.flushUses())
   upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
+  upkeep.flush(UPKEEP_MS, () => parts.mirror.issues.flush())
   upkeep.flush(COUNT_MS, () => parts.limits.flush())
   upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
   // Another instance on the same server may change packages; on a local file nobody else can.

@@ -36,6 +36,12 @@ export async function readPackageDocument(
   return { versions: minified ? minifyVersions(loadable) : loadable, minified, advisories, filter }
 }
 
+/** Reads a document that was read before and kept: what is in it is known to be loadable. Null when it is none. */
+export function readKeptDocument(text: string, name: string): UpstreamDocument | null {
+  const { versions, ...rest } = scan(text, name)
+  return versions === null ? null : { versions, ...rest }
+}
+
 /** The versions that clients can load, each with a `version_normalized`. Others are told to `onIssue`. */
 export async function loadableVersions(
   versions: readonly RawFields[],

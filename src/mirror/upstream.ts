@@ -71,5 +71,5 @@ export interface Mirror {
    * that is decided before. Throws AppError('upstream') when an upstream that comes first cannot be asked and nothing
    * is known of the name there: silence is not absence.
    */
-  document(name: string, dev: boolean, signal?: AbortSignal): Promise<MirroredDocument | null>
+  document(name: string, dev: boolean): MirroredDocument | null | Promise<MirroredDocument | null>
 }

@@ -13,7 +13,9 @@ import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
+import { UpstreamDocumentTable } from './upstream-documents.ts'
 import { UpstreamFileTable } from './upstream-files.ts'
+import { UpstreamIssueTable } from './upstream-issues.ts'
 import { UpstreamTable } from './upstreams.ts'
 import { WithdrawalTable } from './withdrawals.ts'
 
@@ -38,6 +40,8 @@ export function openTables(db: Database) {
     downloads: new DownloadTable(db),
     changes: new MetadataChangeTable(db),
     providers: new ProviderTable(db),
+    upstreamDocuments: new UpstreamDocumentTable(db),
+    upstreamIssues: new UpstreamIssueTable(db),
     upstreamFiles: new UpstreamFileTable(db),
     withdrawals: new WithdrawalTable(db),
   }

@@ -1,6 +1,7 @@
 import { and, asc, countDistinct, desc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Alongside, Database, Queries } from './database.ts'
 import type { RefIssue, RepositoryCounts, RepositoryRow } from './repositories.ts'
+import { chunks } from './save-outcome.ts'
 import { repositories } from './schema.ts'
 import { upstreamDocuments, upstreamFiles, upstreamIssues, upstreams } from './schema-upstream.ts'
 import { nextRevision } from './settings.ts'
@@ -86,18 +87,20 @@ export function addUpstream(repositoryId: string, settings: UpstreamSettings): A
 /**
  * Changes settings of an upstream, and counts the change whether they or those of its repository changed; what they
  * were and are. Does nothing for a repository that is no upstream. One that `moved`, to another address or credential,
- * is asked for everything as if nothing were known; what is known serves until it has answered.
+ * is asked for everything as if nothing were known; what is known serves until it has answered. `now` in Unix seconds.
  */
 export async function changeUpstream(
   tx: Queries,
   repositoryId: string,
   { upstream, moved }: { upstream: Partial<UpstreamSettings>; moved: boolean },
+  now: number,
 ): Promise<{ before: UpstreamRow | null; after: UpstreamRow | null }> {
   const mine = eq(upstreams.repositoryId, repositoryId)
   const before = (await tx.select().from(upstreams).where(mine).get()) ?? null
   if (before === null) return { before, after: null }
   const change = { ...upstream, ...(moved ? { changesRead: null } : {}), revision: await countChange(tx) }
   const after = await tx.update(upstreams).set(change).where(mine).returning().get()
+  await redate(tx, repositoryId, now)
   if (moved) {
     await tx.delete(upstreamFiles).where(eq(upstreamFiles.repositoryId, repositoryId))
     await tx
@@ -106,6 +109,25 @@ export async function changeUpstream(
       .where(eq(upstreamDocuments.repositoryId, repositoryId))
   }
   return { before, after }
+}
+
+/** Documents between two rests of the event loop. */
+const PER_REST = 500
+
+/** Settings decide what is shown in documents, so those are dated anew. */
+async function redate(tx: Queries, repositoryId: string, now: number): Promise<void> {
+  const mine = eq(upstreamDocuments.repositoryId, repositoryId)
+  const names = await tx.selectDistinct({ name: upstreamDocuments.name }).from(upstreamDocuments).where(mine)
+  for await (const some of chunks(names, PER_REST)) {
+    const named = inArray(
+      upstreamDocuments.name,
+      some.map(({ name }) => name),
+    )
+    await tx
+      .update(upstreamDocuments)
+      .set({ modifiedAt: sql`max(${now}, ${upstreamDocuments.modifiedAt} + 1)` })
+      .where(and(mine, named))
+  }
 }
 
 /** Counts a change of upstreams, which changes what is offered here; the new count. */

@@ -74,7 +74,7 @@ describe('upstreams', () => {
     await add('repo_b')
     const { set, catalog } = await started()
     const [a, b] = set.list()
-    await store.db.write((tx) => changeUpstream(tx, 'repo_b', { upstream: { freshFor: 1 }, moved: false }))
+    await store.db.write((tx) => changeUpstream(tx, 'repo_b', { upstream: { freshFor: 1 }, moved: false }, 100))
     expect(set.get('repo_b')?.freshFor).toBe(60)
     const before = catalog.revision
     await catalog.refresh()
@@ -117,7 +117,7 @@ test('an upstream that moved knows nothing of its documents but what they say', 
     await tx.run(
       `INSERT INTO upstream_files VALUES ('repo_a', 'https://a.example.org/packages.json', x'00', null, null, 1, 1)`,
     )
-    await changeUpstream(tx, 'repo_a', { upstream: {}, moved: true })
+    await changeUpstream(tx, 'repo_a', { upstream: {}, moved: true }, 100)
   })
   const rows = await store.db.read.all(
     'SELECT digest, etag, last_modified, first_seen, checked_at FROM upstream_documents',

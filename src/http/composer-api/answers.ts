@@ -1,15 +1,20 @@
 import { type Caller, maySee, maySeeVendor, refusalOf } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { AppError } from '../../errors.ts'
+import type { Mirror, MirroredDocument } from '../../mirror/upstream.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { archiveResponse } from './archive-response.ts'
 import { type DistParts, findArchive, parseDistRequest } from './dist.ts'
+import type { MirroredDocuments } from './mirrored-document.ts'
 import { emptyPackageDocument, type PackageDocuments } from './package-document.ts'
 import type { RecentArchives } from './recent-archives.ts'
 
 /** What answers about packages are made from. */
 export interface AnswerParts extends DistParts {
   readonly documents: PackageDocuments
+  /** Packages of upstreams. */
+  readonly mirror: Mirror
+  readonly mirrored: MirroredDocuments
   readonly recentArchives: RecentArchives
   readonly baseUrlOf: BaseUrlOf
 }
@@ -35,7 +40,8 @@ export function parseDocumentName(vendor: string, file: string): Omit<DocumentRe
 
 /**
  * An owned package that the caller may see; an empty entry for every other name of a claimed vendor, so that Composer
- * never takes a stranger's package of that name from the next repository; AppError('not_found') for the rest.
+ * never takes a stranger's package of that name from the next repository; what an upstream has of any other name that
+ * the caller may see; AppError('not_found') for the rest. Throws AppError('upstream') when an upstream cannot be asked.
  */
 export function documentAnswer(
   parts: AnswerParts,
@@ -51,8 +57,25 @@ export function documentAnswer(
   // Only here: the name of an owned package was checked when it came in.
   if (packageNameProblem(name) !== null) throw noSuchPackage()
   const vendor = name.slice(0, name.indexOf('/'))
-  if (!parts.catalog.claimsVendor(vendor) || !maySeeVendor(caller.scope, vendor)) throw noSuchPackage()
-  return emptyPackageDocument(name, minified).respond(request)
+  if (parts.catalog.claimsVendor(vendor)) {
+    if (!maySeeVendor(caller.scope, vendor)) throw noSuchPackage()
+    return emptyPackageDocument(name, minified).respond(request)
+  }
+  if (!maySee(caller.scope, name)) throw noSuchPackage()
+  const found = parts.mirror.document(name, dev)
+  const answer = (document: MirroredDocument | null) => mirroredAnswer(parts, caller, request, { document, minified })
+  return found instanceof Promise ? found.then(answer) : answer(found)
+}
+
+function mirroredAnswer(
+  { mirrored, baseUrlOf }: AnswerParts,
+  caller: Caller,
+  request: Request,
+  { document, minified }: { document: MirroredDocument | null; minified: boolean },
+): Response | Promise<Response> {
+  if (document === null) throw noSuchPackage()
+  const rendered = mirrored.get(document, caller.scope, { minified, baseUrl: baseUrlOf(request) })
+  return rendered instanceof Promise ? rendered.then((made) => made.respond(request)) : rendered.respond(request)
 }
 
 /**

@@ -4,7 +4,7 @@ import type { RenderedDocument } from './rendered-document.ts'
 const MAX_BYTES = 48 * 1024 * 1024
 
 interface Kept {
-  readonly stamp: number
+  readonly stamp: number | string
   readonly document: RenderedDocument
 }
 
@@ -18,7 +18,7 @@ export class DocumentCache {
   /** The document of this key and stamp; `render` makes it once however many ask at the same time. */
   get(
     key: string,
-    stamp: number,
+    stamp: number | string,
     render: () => Promise<RenderedDocument>,
   ): RenderedDocument | Promise<RenderedDocument> {
     const known = this.kept.get(key)

@@ -174,7 +174,10 @@ export const COMPOSER_OPERATIONS = {
       },
       304: unchanged,
     },
-    errors: { not_found: 'There is no such package here, or this token does not cover it.' },
+    errors: {
+      not_found: 'There is no such package here, or this token does not cover it.',
+      upstream: 'repo.example.org cannot be reached, and nothing is known of this package there.',
+    },
   }),
   archive: operation({
     ...archive,

@@ -2,6 +2,7 @@ import { EVERYTHING, limitsVersions, refusalOf, type Scope } from '../../auth/sc
 import { type RawFields, writeJsonObject } from '../../composer/json.ts'
 import { readManifest, servedFields } from '../../composer/manifest.ts'
 import { minifyVersions } from '../../composer/minify.ts'
+import { rfc3339 } from '../../composer/repository-versions.ts'
 import { versionEntry } from '../../composer/version-entry.ts'
 import { orderVersions } from '../../composer/version-order.ts'
 import type { Stability } from '../../composer/version-parser.ts'
@@ -64,11 +65,6 @@ function renderPackage(entry: CatalogEntry, content: PackageContent, form: Docum
 
 function factsOf({ prettyName, abandoned }: CatalogEntry, { kind, firstPublishedAt }: VersionRow) {
   return { prettyName, abandoned, publishedTime: kind === 'branch' ? null : rfc3339(firstPublishedAt) }
-}
-
-/** `2026-01-31T10:00:00+00:00`, as PHP writes it. */
-function rfc3339(seconds: number): string {
-  return new Date(seconds * 1_000).toISOString().replace(/\.\d{3}Z$/, '+00:00')
 }
 
 function wrap(name: string, versions: string, minified: boolean): string {

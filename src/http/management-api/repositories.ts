@@ -134,7 +134,7 @@ async function changeRepository(
       republished,
       alongside: (before, changed) => async (tx) => {
         refuseStale(row, before)
-        const upstream = await changeUpstream(tx, id, planned)
+        const upstream = await changeUpstream(tx, id, planned, parts.now())
         const record = {
           action: 'repository.update',
           subject: id,

@@ -45,6 +45,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
 const HEADERS_OF: Readonly<Record<number, readonly HeaderName[]>> = {
   401: ['WWW-Authenticate'],
   429: ['Retry-After'],
+  502: ['Retry-After'],
   503: ['Retry-After'],
 }
 
