@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { TestApp } from '../support/app.ts'
 import { answer, filesOf, push, repository } from '../support/artifacts.ts'
+import type { Broker } from '../support/broker.ts'
+import { startBroker } from '../support/start-broker.ts'
 import { libraryZip, manifestEntry, zipOf } from '../support/zip-builder.ts'
 
 const LIMIT = 200_000
 const sha1 = (content: Uint8Array) => createHash('sha1').update(content).digest('hex')
 
 describe('uploads', () => {
-  let app: TestApp
+  let app: Broker
   let id: string
   beforeAll(async () => {
-    app = await TestApp.start({ UPLOAD_MAX_BYTES: String(LIMIT) })
+    app = await startBroker({ UPLOAD_MAX_BYTES: String(LIMIT) })
     id = await repository(app)
   })
   afterAll(() => app.stop())

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { TestApp, TRANSPORTS } from '../support/app.ts'
+import type { Broker } from '../support/broker.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
+import { startBroker } from '../support/start-broker.ts'
 
 /** Who asks; every route of the app must name a status for each. */
 const CALLERS = [
@@ -30,7 +32,7 @@ interface Case {
   statuses: Statuses
 }
 
-let app: TestApp
+let app: Broker
 let repositoryId: string
 let packageId: string
 let tokens: Record<Exclude<Caller, 'nobody'>, string>
@@ -106,12 +108,12 @@ function cases(): Record<string, Case> {
 }
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await startBroker()
   const readme = { ...library('acme/lib', 'one').files, 'README.md': '# Lib' }
   createGitRepository(app.path('lib.git'), { commits: [{ files: readme, tags: ['1.0.0'] }] })
   repositoryId = (await app.addRepository(app.path('lib.git'))).id
   packageId = ((await (await app.ask('/api/packages')).json()) as { id: string }[])[0]?.id ?? ''
-  const expired = await app.token({ expires_at: app.clock.now + 60 })
+  const expired = await app.token({ expires_at: app.now() + 2 })
   const revoked = await app.token({ permissions: 'write' })
   tokens = {
     garbage: `pb_${'x'.repeat(43)}`,
@@ -124,7 +126,7 @@ beforeAll(async () => {
   }
   // Both are used once, so that a decision that is remembered would show.
   for (const token of [expired.token, revoked.token]) await app.ask('/packages.json', { token })
-  app.clock.now += 60
+  await app.passTo(app.now() + 2)
   await app.ask(`/api/tokens/${revoked.id}`, { method: 'DELETE' })
 })
 
@@ -135,8 +137,10 @@ function expected(statuses: Statuses, caller: Caller): number {
   return statuses[columns.indexOf(caller) + 1] ?? 0
 }
 
-test('every route of the app is in the table, so that none is without a rule', () => {
-  const routes = app.app.handler.routes.map(({ method, path }) => `${method} ${path.replace(/(.)\/$/, '$1')}`)
+test('every route of the app is in the table, so that none is without a rule', async () => {
+  const inside = await TestApp.start()
+  const routes = inside.app.handler.routes.map(({ method, path }) => `${method} ${path.replace(/(.)\/$/, '$1')}`)
+  await inside.stop()
   const known = Object.keys(cases())
   expect(routes.length).toBeGreaterThan(12)
   expect(routes.filter((route) => !known.includes(route))).toEqual([])
@@ -144,13 +148,9 @@ test('every route of the app is in the table, so that none is without a rule', (
 
 describe.each(Object.keys(TRANSPORTS))('token sent as %s', (transport) => {
   test.each([...CALLERS])('%s gets what the table says on every route', async (caller) => {
-    const present = new Set(
-      app.app.handler.routes.map(({ method, path }) => `${method} ${path.replace(/(.)\/$/, '$1')}`),
-    )
     const got: Record<string, number> = {}
     const wanted: Record<string, number> = {}
     for (const [route, { path, json, statuses }] of Object.entries(cases())) {
-      if (!present.has(route) && !route.startsWith('HEAD ')) continue
       const [method = ''] = route.split(' ')
       const authorization = caller === 'nobody' ? null : TRANSPORTS[transport]?.(tokens[caller])
       const response = await app.ask(path, {

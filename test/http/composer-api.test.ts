@@ -2,19 +2,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { readJsonObject } from '../../src/composer/json.ts'
 import { expandVersions } from '../../src/composer/minify.ts'
-import { TestApp } from '../support/app.ts'
+import type { Broker } from '../support/broker.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { library, libraryFiles } from '../support/packages.ts'
+import { startBroker } from '../support/start-broker.ts'
 
 type Versions = Record<string, Record<string, unknown>>
 
-let app: TestApp
+let app: Broker
 let repository: TestGitRepository
 let repositoryId: string
 let token: string
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await startBroker()
   repository = createGitRepository(app.path('lib.git'), {
     commits: [
       library('acme/lib', 'one', { tags: ['1.0.0'] }),

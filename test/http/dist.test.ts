@@ -1,19 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { TestApp } from '../support/app.ts'
+import type { Broker } from '../support/broker.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
+import { startBroker } from '../support/start-broker.ts'
 
 const PATH = '/dist/acme/lib/1.0.0.zip'
 
-let app: TestApp
+let app: Broker
 let repository: TestGitRepository
 let token: string
 let bytes: Buffer
 let etag: string
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await startBroker()
   repository = createGitRepository(app.path('lib.git'), {
     commits: [
       library('acme/lib', 'one', { tags: ['1.0.0', 'v1.5'] }),
@@ -63,7 +64,7 @@ test('HEAD has the same headers and no body', async () => {
 })
 
 test('HEAD over a socket tells the length; so does one whose address is escaped', async () => {
-  const { url } = await app.app.start()
+  const url = await app.listen()
   for (const path of [PATH, '/dist/acme/lib/%31.0.0.zip']) {
     const response = await fetch(url + path, { method: 'HEAD', headers: { Authorization: `Bearer ${token}` } })
     expect(response.status).toBe(200)

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { TestApp } from '../support/app.ts'
+import type { Broker } from '../support/broker.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library, libraryFiles } from '../support/packages.ts'
+import { startBroker } from '../support/start-broker.ts'
 
 interface Shown {
   id: string
@@ -15,12 +16,12 @@ interface Shown {
 const RELEASED = 1_700_000_000
 const YEAR = 365 * 86_400
 
-let app: TestApp
+let app: Broker
 let ids: Record<string, string>
 let repositories: Record<string, string>
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await startBroker()
   const readme = (mark: string) => ({ 'README.md': `# ${mark}\n<script>alert(1)</script>\n` })
   createGitRepository(app.path('lib.git'), {
     commits: [
@@ -37,7 +38,7 @@ beforeAll(async () => {
   repositories = {}
   for (const name of ['lib', 'evil', 'tool', 'other']) {
     repositories[name] = (await app.addRepository(app.path(`${name}.git`))).id
-    app.clock.now += 1
+    await app.passTo(app.now() + 1)
   }
   ids = Object.fromEntries((await list()).body.map((row) => [row.name, row.id]))
 })

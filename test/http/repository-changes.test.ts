@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
-import { type ShownRepository, TestApp } from '../support/app.ts'
+import { TestApp } from '../support/app.ts'
+import type { ShownRepository } from '../support/broker.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { TestApp } from '../support/app.ts'
+import type { Broker } from '../support/broker.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
+import { startBroker } from '../support/start-broker.ts'
 
-let app: TestApp
+let app: Broker
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await startBroker()
   for (const name of ['acme/lib', 'globex/tool']) {
     const path = app.path(`${name.replace('/', '-')}.git`)
     createGitRepository(path, { commits: [library(name, 'one', { tags: ['1.0.0'] })] })
@@ -63,7 +64,7 @@ describe('the root document', () => {
   })
 
   test('an installation without packages', async () => {
-    const empty = await TestApp.start()
+    const empty = await startBroker()
     try {
       const body = (await (await empty.ask('/packages.json')).json()) as Record<string, unknown>
       expect(body).not.toHaveProperty('available-packages')

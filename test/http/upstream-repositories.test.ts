@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { type ShownRepository, TestApp } from '../support/app.ts'
+import { TestApp } from '../support/app.ts'
+import type { ShownRepository } from '../support/broker.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
 import { stored } from '../support/stored.ts'

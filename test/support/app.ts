@@ -5,34 +5,12 @@ import { type App, createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import type { Overrides } from '../../src/foundation.ts'
 import { createLogger } from '../../src/observability/logger.ts'
-
-/** A request to the app; `token` goes as Bearer, `json` becomes the body. */
-export interface TestRequest {
-  method?: string
-  token?: string | null
-  headers?: Record<string, string>
-  json?: unknown
-  body?: string | Uint8Array<ArrayBuffer>
-}
-
-/** A repository as the management API shows it, as far as tests look at it. */
-export interface ShownRepository {
-  id: string
-  status: string
-  error_message: string | null
-  packages: number
-  versions: number
-  issues: { ref: string; reason: string }[]
-  progress: unknown
-}
-
-/** Time between two looks at a repository that is being synced, in milliseconds. */
-const LOOK_MS = 10
-/** How long a sync may take before the test that waits for it fails. */
-const PATIENCE_MS = 20_000
+import { Broker } from './broker.ts'
 
 /** The whole program inside the test process, on a temporary directory. Its workers run, it does not listen. */
-export class TestApp {
+export class TestApp extends Broker {
+  protected readonly owner: string
+
   private constructor(
     readonly app: App,
     /** Below it: `data`, and `repositories`, from where paths can be added. */
@@ -41,7 +19,14 @@ export class TestApp {
     readonly clock: { now: number },
     /** Everything logged so far, from `debug` on. */
     readonly logged: string[],
-  ) {}
+  ) {
+    super()
+    this.owner = app.localToken
+  }
+
+  get dataDirectory(): string {
+    return this.app.config.dataDir
+  }
 
   /** Starts an app; `environment` adds to or replaces variables, `directory` continues an earlier one. */
   static async start(
@@ -70,53 +55,26 @@ export class TestApp {
     return join(this.directory, 'repositories', name)
   }
 
-  /** Sends a request as the owner of the data, or as `token`; null sends none. */
-  ask(path: string, request: TestRequest = {}): Promise<Response> {
-    const { method = request.json === undefined ? 'GET' : 'POST', token = this.app.localToken } = request
-    const headers = new Headers({ Host: 'localhost', ...request.headers })
-    if (token !== null && !headers.has('authorization')) headers.set('Authorization', `Bearer ${token}`)
-    const body = request.json === undefined ? request.body : JSON.stringify(request.json)
-    if (request.json !== undefined && !headers.has('content-type')) headers.set('Content-Type', 'application/json')
-    const url = path.startsWith('http') ? path : `http://localhost${path}`
-    return this.app.handler(new Request(url, { method, headers, ...(body === undefined ? {} : { body }) }))
+  now(): number {
+    return this.clock.now
   }
 
-  /** Creates a token through the API. */
-  async token(spec: Record<string, unknown> = {}): Promise<{ id: string; token: string }> {
-    const response = await this.ask('/api/tokens', { json: { permissions: 'readonly', ...spec } })
-    if (response.status !== 201) throw new Error(`no token: ${await response.text()}`)
-    return (await response.json()) as { id: string; token: string }
+  async passTo(time: number): Promise<void> {
+    this.clock.now = Math.max(this.clock.now, time)
   }
 
-  /** Adds a repository and waits for its first sync. */
-  async addRepository(url: string, spec: Record<string, unknown> = {}): Promise<ShownRepository> {
-    const response = await this.ask('/api/repositories', { json: { url, vcs_type: 'git', ...spec } })
-    if (response.status !== 201) throw new Error(`no repository: ${await response.text()}`)
-    return this.synced(((await response.json()) as ShownRepository).id)
-  }
-
-  /** Syncs a repository now and waits for the end. */
-  async sync(id: string): Promise<ShownRepository> {
-    const response = await this.ask(`/api/repositories/${id}/sync`, { method: 'POST' })
-    if (response.status !== 202) throw new Error(`no sync: ${await response.text()}`)
-    return this.synced(id)
-  }
-
-  /** The repository once nothing is under way for it. */
-  async synced(id: string): Promise<ShownRepository> {
-    const until = Date.now() + PATIENCE_MS
-    while (Date.now() < until) {
-      const view = (await (await this.ask(`/api/repositories/${id}`)).json()) as ShownRepository
-      if (view.progress === null) return view
-      await Bun.sleep(LOOK_MS)
-    }
-    throw new Error(`repository ${id} is still being synced`)
+  async listen(): Promise<string> {
+    return (await this.app.start()).url
   }
 
   /** Stops the app; the directory is removed unless `keep` is set. */
   async stop(keep = false): Promise<void> {
     await this.app.stop(1_000)
     if (!keep) rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  protected send(url: string, init: RequestInit): Promise<Response> {
+    return this.app.handler(new Request(url, init))
   }
 }
 

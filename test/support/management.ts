@@ -1,4 +1,4 @@
-import type { ShownRepository } from './app.ts'
+import type { ShownRepository } from './broker.ts'
 
 const LOOK_MS = 20
 const PATIENCE_MS = 30_000

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { connect } from '../../src/store/database.ts'
-import type { TestApp, TestRequest } from './app.ts'
+import type { TestApp } from './app.ts'
+import type { TestRequest } from './broker.ts'
 
 /** A request that tries to learn something. */
 export interface Probe extends TestRequest {
