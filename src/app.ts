@@ -67,7 +67,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 
 async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, tables, secretBox } = base
-  const upstreamSet = new UpstreamSet(tables.upstreams, credentialsOpener(secretBox))
+  const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox))
   const catalog = new PackageCatalog(tables.packages, {
     reservedVendors: config.reservedVendors,
     alongside: () => upstreamSet.refresh(),
@@ -96,7 +96,7 @@ async function assemble(base: Foundation): Promise<App> {
     catalog,
     queue,
     openSource,
-    roots: new RootDocuments(catalog, base.installedAt),
+    roots: new RootDocuments(catalog, upstreamSet, base.installedAt),
     documents: new PackageDocuments(tables.packages),
     mirror: mirror.documents,
     mirrored: new MirroredDocuments(now),

@@ -10,6 +10,7 @@ import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
 import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artifacts.ts'
 import { type AuditRoutesParts, auditRoutes } from './management-api/audit.ts'
+import { type ConflictRoutesParts, conflictRoutes } from './management-api/conflicts.ts'
 import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './management-api/package-versions.ts'
 import { packageRoutes } from './management-api/packages.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
@@ -31,6 +32,7 @@ export interface ServerParts
     ArtifactRoutesParts,
     TokenRoutesParts,
     AuditRoutesParts,
+    ConflictRoutesParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
@@ -106,6 +108,7 @@ function createRouter(
     .use(withdrawalRoutes(parts))
     .use(tokenRoutes(parts))
     .use(auditRoutes(parts))
+    .use(conflictRoutes(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
 }
 

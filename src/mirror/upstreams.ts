@@ -1,18 +1,35 @@
 import { namePatterns } from '../composer/name-pattern.ts'
 import type { BoundCredentials } from '../sources/upstream-http.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
+import type { UpstreamNameTable } from '../store/upstream-names.ts'
 import type { StoredUpstream, UpstreamTable } from '../store/upstreams.ts'
 import type { Upstream } from './upstream.ts'
 
 /** Opens the sealed credentials of a repository. Throws AppError('unavailable') when they cannot be opened. */
 export type OpenCredentials = (row: RepositoryRow) => BoundCredentials | null
 
-/** The upstreams as they are set now, in memory. */
+/** Which names an upstream has. */
+export interface OfferedNames {
+  /** Lower-case, in order; empty for an upstream that does not say which names it has. */
+  readonly names: readonly string[]
+  /** Lower-case patterns of further names; null when it may have any. */
+  readonly patterns: readonly string[] | null
+}
+
+interface Entry {
+  readonly upstream: Upstream
+  readonly offered: OfferedNames
+  /** Of what is offered. */
+  readonly digest: string
+}
+
+/** The upstreams as they are set now, and which names they say they have, in memory. */
 export class UpstreamSet {
+  private entries: readonly Entry[] = []
   private upstreams: readonly Upstream[] = []
 
   constructor(
-    private readonly table: UpstreamTable,
+    private readonly tables: { readonly upstreams: UpstreamTable; readonly upstreamNames: UpstreamNameTable },
     private readonly openCredentials: OpenCredentials,
   ) {}
 
@@ -26,13 +43,25 @@ export class UpstreamSet {
     return this.upstreams.find(({ id }) => id === repositoryId) ?? null
   }
 
+  /** Each upstream with the names that it has, in the order they are asked. */
+  offers(): readonly { readonly upstream: Upstream; readonly offered: OfferedNames }[] {
+    return this.entries
+  }
+
   /** Takes over what is stored. An upstream whose settings are the same stays the same object. */
   async refresh(): Promise<void> {
-    const known = new Map(this.upstreams.map((upstream) => [upstream.id, upstream]))
-    this.upstreams = (await this.table.inOrder()).map((stored) => {
-      const before = known.get(stored.repository.id)
-      return before?.revision === stored.upstream.revision ? before : upstreamOf(stored, this.openCredentials)
-    })
+    const known = new Map(this.entries.map((entry) => [entry.upstream.id, entry]))
+    const stored = await this.tables.upstreams.inOrder()
+    this.entries = await Promise.all(stored.map((one) => this.entryOf(one, known.get(one.repository.id))))
+    this.upstreams = this.entries.map(({ upstream }) => upstream)
+  }
+
+  private async entryOf(stored: StoredUpstream, before: Entry | undefined): Promise<Entry> {
+    const { revision, namesDigest, patterns } = stored.upstream
+    const upstream = before?.upstream.revision === revision ? before.upstream : upstreamOf(stored, this.openCredentials)
+    if (before?.digest === namesDigest) return { ...before, upstream }
+    const names = patterns === null ? [] : await this.tables.upstreamNames.names(upstream.id)
+    return { upstream, offered: { names, patterns }, digest: namesDigest }
   }
 }
 

@@ -30,9 +30,24 @@ export const upstreams = sqliteTable('upstreams', {
   releaseAgePassesFixes: integer('release_age_passes_fixes', { mode: 'boolean' }).notNull(),
   /** Where the upstream's log of changes was read up to, in 1/10,000 seconds; null before the first reading. */
   changesRead: integer('changes_read'),
+  /** Patterns of the names it has besides those in `upstream_names`, JSON; null unless it says which names it has. */
+  patterns: text('patterns', { mode: 'json' }).$type<readonly string[]>(),
+  /** Another one whenever the names or patterns are others; '' before they were read. */
+  namesDigest: text('names_digest').notNull().default(''),
   /** Rises with every change of settings, so that what was rendered by other settings is rendered again. */
   revision: integer('revision').notNull(),
 })
+
+/** Names that an upstream has: all of them if it says so, else those of vendors that are claimed here. */
+export const upstreamNames = sqliteTable(
+  'upstream_names',
+  {
+    repositoryId: upstream(),
+    /** Lower-case full name. */
+    name: text('name').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.repositoryId, table.name] }), index('upstream_names_name').on(table.name)],
+)
 
 /** Files of an upstream that are not documents of one package: root, includes, provider listings. */
 export const upstreamFiles = sqliteTable(

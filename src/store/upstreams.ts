@@ -5,12 +5,16 @@ import { chunks } from './save-outcome.ts'
 import { repositories } from './schema.ts'
 import { upstreamDocuments, upstreamFiles, upstreamIssues, upstreams } from './schema-upstream.ts'
 import { nextRevision } from './settings.ts'
+import { conflictsOf } from './upstream-names.ts'
 
 /** How an upstream is asked, as stored. */
 export type UpstreamRow = typeof upstreams.$inferSelect
 
 /** What is set about an upstream beside what its repository says. */
-export type UpstreamSettings = Omit<UpstreamRow, 'repositoryId' | 'changesRead' | 'revision'>
+export type UpstreamSettings = Omit<
+  UpstreamRow,
+  'repositoryId' | 'changesRead' | 'patterns' | 'namesDigest' | 'revision'
+>
 
 /** An upstream as stored, with its repository. */
 export interface StoredUpstream {
@@ -65,7 +69,7 @@ export class UpstreamTable {
     return new Map(rows.map((row) => [row.id, { packages: row.packages, versions: row.versions }]))
   }
 
-  /** What an upstream offers that is refused, by subject. At most `limit`. */
+  /** What an upstream offers that is refused: names that are owned here, then others by subject. At most `limit`. */
   async issues(id: string, limit = 1_000): Promise<RefIssue[]> {
     const rows = await this.db.read
       .select({ ref: upstreamIssues.subject, reason: upstreamIssues.reason })
@@ -73,7 +77,7 @@ export class UpstreamTable {
       .where(eq(upstreamIssues.repositoryId, id))
       .orderBy(asc(upstreamIssues.subject))
       .limit(limit)
-    return rows
+    return [...(await conflictsOf(this.db.read, id, limit)), ...rows].slice(0, limit)
   }
 }
 
@@ -98,7 +102,11 @@ export async function changeUpstream(
   const mine = eq(upstreams.repositoryId, repositoryId)
   const before = (await tx.select().from(upstreams).where(mine).get()) ?? null
   if (before === null) return { before, after: null }
-  const change = { ...upstream, ...(moved ? { changesRead: null } : {}), revision: await countChange(tx) }
+  const change = {
+    ...upstream,
+    ...(moved ? { changesRead: null, namesDigest: '' } : {}),
+    revision: await countChange(tx),
+  }
   const after = await tx.update(upstreams).set(change).where(mine).returning().get()
   await redate(tx, repositoryId, now)
   if (moved) {

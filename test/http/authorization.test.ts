@@ -71,6 +71,7 @@ function cases(): Record<string, Case> {
     'DELETE /api/repositories/:id': { path: '/api/repositories/repo_none', statuses: [401, 403, 403, 403, 404] },
     'GET /api/repositories/:id/syncs': { path: '/api/repositories/repo_none/syncs', statuses: missing },
     'GET /api/audit': { path: '/api/audit', statuses: managed },
+    'GET /api/conflicts': { path: '/api/conflicts', statuses: managed },
     'PUT /api/repositories/:id/artifacts': { path: '/api/repositories/repo_none/artifacts', statuses: missing },
     'POST /api/repositories/:id/sync': {
       path: '/api/repositories/repo_none/sync',

@@ -5,7 +5,8 @@ import { upstreamAddress } from '../../src/mirror/upstream-address.ts'
 import { UpstreamSet } from '../../src/mirror/upstreams.ts'
 import { PackageCatalog } from '../../src/store/catalog.ts'
 import type { RepositoryRow } from '../../src/store/repositories.ts'
-import { addUpstream, changeUpstream, countChange, UpstreamTable, USUAL_UPSTREAM } from '../../src/store/upstreams.ts'
+import { openTables } from '../../src/store/tables.ts'
+import { addUpstream, changeUpstream, countChange, USUAL_UPSTREAM } from '../../src/store/upstreams.ts'
 import { openStore, repositoryRow, type TestStore, temporaryDirectory } from '../store/support.ts'
 
 const directory = temporaryDirectory()
@@ -35,7 +36,7 @@ async function add(id: string, change: Partial<RepositoryRow> = {}, settings = {
 }
 
 async function started(): Promise<{ set: UpstreamSet; catalog: PackageCatalog }> {
-  const set = new UpstreamSet(new UpstreamTable(store.db), open)
+  const set = new UpstreamSet(openTables(store.db), open)
   const catalog = new PackageCatalog(store.packages, { alongside: () => set.refresh() })
   await catalog.refresh()
   return { set, catalog }

@@ -117,6 +117,7 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
   'PUT /api/repositories/:id/artifacts': ({ repositoryId }) => [
     { method: 'PUT', path: `/api/repositories/${repositoryId}/artifacts`, body: new Uint8Array(4) },
   ],
+  'GET /api/conflicts': () => [{ path: '/api/conflicts' }],
   'GET /api/audit': ({ packageId }) => [{ path: '/api/audit' }, { path: `/api/audit?subject=${packageId}` }],
 }
 

@@ -1,7 +1,9 @@
 import { coversAllPackages, type Scope } from '../../auth/scope.ts'
+import type { UpstreamSet } from '../../mirror/upstreams.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import { DocumentCache } from './document-cache.ts'
 import { RenderedDocument } from './rendered-document.ts'
+import { type AvailableNames, byVendor, upstreamNames, withinScope } from './upstream-names.ts'
 import { viewDate } from './view-date.ts'
 
 /** Above this many visible packages only patterns are sent. */
@@ -12,10 +14,12 @@ const NOTHING = '-/-'
 /** Makes `packages.json` for a scope. */
 export class RootDocuments {
   private readonly cache = new DocumentCache(8 * 1024 * 1024)
+  private upstream: { readonly revision: number; readonly available: AvailableNames } | null = null
 
   /** `installedAt` in Unix seconds: together with the change counter it dates the documents. */
   constructor(
     private readonly catalog: PackageCatalog,
+    private readonly upstreams: UpstreamSet,
     private readonly installedAt: number,
   ) {}
 
@@ -29,13 +33,11 @@ export class RootDocuments {
   }
 
   private content(scope: Scope, baseUrl: string): Record<string, unknown> {
-    const names = this.catalog.offeredAmong(scope)
-    const patterns = this.vendorsIn(scope).map((vendor) => `${vendor}/*`)
-    const listed = names.length > 0 && names.length <= MOST_LISTED
+    const { names, patterns } = this.namesIn(scope)
     return {
       packages: {},
       'metadata-url': `${baseUrl}/p2/%package%.json?minified=1`,
-      ...(listed ? { 'available-packages': names } : {}),
+      ...(names.length > 0 ? { 'available-packages': names } : {}),
       'available-package-patterns': patterns.length > 0 ? patterns : [NOTHING],
       'notify-batch': `${baseUrl}/downloads`,
       search: `${baseUrl}/search.json?q=%query%&type=%type%`,
@@ -43,6 +45,29 @@ export class RootDocuments {
       'providers-api': `${baseUrl}/providers/%package%.json`,
       'metadata-changes-url': `${baseUrl}/metadata/changes.json`,
     }
+  }
+
+  /** Above some number of names only patterns. */
+  private namesIn(scope: Scope): AvailableNames {
+    const owned = this.catalog.offeredAmong(scope)
+    const claimed = this.vendorsIn(scope).map((vendor) => `${vendor}/*`)
+    const upstream = withinScope(scope, this.upstreamNames())
+    const listed = owned.length + upstream.names.length <= MOST_LISTED
+    const others = listed ? upstream : withinScope(scope, byVendor(this.upstreamNames()))
+    return {
+      names: listed ? [...owned, ...others.names].sort() : [],
+      patterns: [...new Set([...claimed, ...others.patterns, ...(listed ? [] : others.names)])],
+    }
+  }
+
+  /** The same for every scope, so worked out once per change. */
+  private upstreamNames(): AvailableNames {
+    const { revision } = this.catalog
+    if (this.upstream?.revision === revision) return this.upstream.available
+    const all = upstreamNames(this.upstreams.offers(), (vendor) => this.catalog.claimsVendor(vendor))
+    const available = all.names.length > MOST_LISTED ? byVendor(all) : all
+    this.upstream = { revision, available }
+    return available
   }
 
   private vendorsIn(scope: Scope): string[] {
