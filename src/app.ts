@@ -96,7 +96,7 @@ async function assemble(base: Foundation): Promise<App> {
     catalog,
     queue,
     openSource,
-    roots: new RootDocuments(catalog, upstreamSet, base.installedAt),
+    roots: new RootDocuments(catalog, upstreamSet, base.installedAt, config),
     documents: new PackageDocuments(tables.packages),
     mirror: mirror.documents,
     mirrored: new MirroredDocuments(now),

@@ -28,6 +28,13 @@ export function oneOf(fallback: string, allowed: readonly string[]): ReadValue {
   }
 }
 
+/** One line of text for people. */
+export function sentence(text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (text.length <= 500 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)) return text
+  throw new AppError('invalid', 'needs one line of at most 500 characters.')
+}
+
 /** CIDRs, comma-separated. */
 export function networks(text: string | undefined): NetworkList {
   return parseNetworks(text ?? '')

@@ -10,6 +10,7 @@ import {
   networks,
   oneOf,
   type ReadValue,
+  sentence,
   vendors,
 } from './config-values.ts'
 import { AppError, messageOf } from './errors.ts'
@@ -41,6 +42,9 @@ export interface Config {
   readonly localRepositoryRoots: readonly string[]
   /** Lower-case. */
   readonly reservedVendors: readonly string[]
+  /** What Composer prints when it reads the root document; null for nothing. */
+  readonly warning: string | null
+  readonly info: string | null
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly logFormat: 'json' | 'pretty'
 }
@@ -163,6 +167,14 @@ const DEFINITIONS: readonly Definition[] = [
     'vendors, comma-separated, whose packages come from here alone: no upstream is ever asked for them',
     vendors,
   ),
+  define(
+    'warning',
+    'REPOSITORY_WARNING',
+    '–',
+    'a sentence that Composer prints as a warning of this repository',
+    sentence,
+  ),
+  define('info', 'REPOSITORY_INFO', '–', 'the same as an information', sentence),
   define('logLevel', 'LOG_LEVEL', 'info', `one of ${LOG_LEVELS.join(', ')}`, oneOf('info', LOG_LEVELS)),
   define(
     'logFormat',

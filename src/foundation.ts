@@ -66,6 +66,7 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     const secretBox = await checkedBox(config, tables.settings)
     const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
     await tables.settings.note('reserved_vendors', JSON.stringify(config.reservedVendors), '[]')
+    await tables.settings.note('messages', JSON.stringify([config.warning, config.info]), '[null,null]')
     if (ownsDatabase(config)) await tables.jobs.endLeases()
     const stores = await openArchives({ config, overrides, logger }, tables)
     const http = upstreamHttp(config, overrides)

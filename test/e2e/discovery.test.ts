@@ -34,7 +34,12 @@ describe.skipIf(!composerAvailable)('finding packages with composer', () => {
     createGitRepository(join(root, 'secret.git'), {
       commits: [release('secret/lib', { description: 'Hides invoices.', provide: { 'psr/printer': '1.0' } }, '1.0.0')],
     })
-    installation = await Installation.create({ LOG_LEVEL: 'debug', LOCAL_REPOSITORY_ROOTS: root })
+    installation = await Installation.create({
+      LOG_LEVEL: 'debug',
+      LOCAL_REPOSITORY_ROOTS: root,
+      REPOSITORY_WARNING: 'Read-only on Sunday.',
+      REPOSITORY_INFO: 'See the wiki.',
+    })
     server = await installation.serve()
     const api = new Management(server.url, server.adminToken)
     for (const name of ['lib', 'tool', 'secret']) await api.addRepository(join(root, `${name}.git`))
@@ -98,6 +103,15 @@ describe.skipIf(!composerAvailable)('finding packages with composer', () => {
     expect(requests).toContain('GET /providers/psr/printer.json 200')
     expect(output).toContain('acme/tool')
     expect(output).not.toContain('secret/lib')
+  })
+
+  test('what the operator has to say is printed', async () => {
+    project.requires({ 'acme/lib': '^1' })
+    project.forget()
+    const { code, output } = await run('update')
+    expect({ code, output }).toMatchObject({ code: 0 })
+    expect(output).toContain(`Warning from ${server.url}: Read-only on Sunday.`)
+    expect(output).toContain(`Info from ${server.url}: See the wiki.`)
   })
 
   test('an abandoned package is named with its replacement', async () => {

@@ -13,6 +13,8 @@ const RootDocument = shape('RootDocument', {
   list: t.String({ description: 'where names of packages are' }),
   'providers-api': t.String({ description: 'where packages are that stand in for another' }),
   'metadata-changes-url': t.String({ description: 'where followers ask for changes' }),
+  warning: t.Optional(t.String({ description: 'what Composer prints as a warning' })),
+  info: t.Optional(t.String({ description: 'what Composer prints as an information' })),
 })
 
 const Dist = t.Object(

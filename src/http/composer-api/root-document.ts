@@ -11,6 +11,12 @@ const MOST_LISTED = 5_000
 /** No package has this name: Composer reads an empty list as "ask for everything". */
 const NOTHING = '-/-'
 
+/** What the operator tells everybody who uses Composer here; null for nothing. */
+export interface Messages {
+  readonly warning: string | null
+  readonly info: string | null
+}
+
 /** Makes `packages.json` for a scope. */
 export class RootDocuments {
   private readonly cache = new DocumentCache(8 * 1024 * 1024)
@@ -21,6 +27,7 @@ export class RootDocuments {
     private readonly catalog: PackageCatalog,
     private readonly upstreams: UpstreamSet,
     private readonly installedAt: number,
+    private readonly messages: Messages = { warning: null, info: null },
   ) {}
 
   /** The document of what this scope covers, with addresses under `baseUrl`. */
@@ -44,7 +51,14 @@ export class RootDocuments {
       list: `${baseUrl}/packages/list.json`,
       'providers-api': `${baseUrl}/providers/%package%.json`,
       'metadata-changes-url': `${baseUrl}/metadata/changes.json`,
+      ...this.told(),
     }
+  }
+
+  /** Composer prints them whenever it reads the document anew (Composer: HttpDownloader::outputWarnings). */
+  private told(): Partial<Messages> {
+    const { warning, info } = this.messages
+    return { ...(warning === null ? {} : { warning }), ...(info === null ? {} : { info }) }
   }
 
   /** Above some number of names only patterns. */
