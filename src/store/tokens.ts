@@ -1,5 +1,5 @@
 import { and, asc, count, eq, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm'
-import { type Alongside, type Database, nothingElse } from './database.ts'
+import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { type Page, type PageOf, pageOf, pageOfAll, totalOf } from './paging.ts'
 import { tokenMetadata, tokenScopeNames, tokens } from './schema-access.ts'
 
@@ -39,6 +39,11 @@ export interface TokenUse {
   readonly at: number
   readonly client: string | null
 }
+
+/** What belongs to a change of a token, as it was and as it is then. */
+type AlongsideChange = (before: TokenRow, after: TokenRow) => Alongside
+
+const unrecorded: AlongsideChange = () => nothingElse
 
 /** The tokens of the installation. */
 export class TokenTable {
@@ -93,43 +98,31 @@ export class TokenTable {
       .where(and(eq(keys, key), eq(values, value)))
   }
 
-  /** Changes a token; returns it as it is then, or null when there is none. */
-  async update(
+  /** Changes a token; returns it as it is then, or null when there is none. `alongside` may refuse. */
+  update(
     id: string,
     change: TokenChange,
     now: number,
-    alongside: (after: TokenRow) => Alongside = () => nothingElse,
+    alongside: AlongsideChange = unrecorded,
   ): Promise<TokenRow | null> {
-    return this.db.write(async (tx) => {
-      const rows = await tx
-        .update(tokens)
-        .set({ ...change, updatedAt: now })
-        .where(eq(tokens.id, id))
-        .returning()
-      if (rows[0]) await alongside(rows[0])(tx)
-      return rows[0] ?? null
-    })
+    return this.db.write((tx) => changed(tx, id, () => ({ ...change, updatedAt: now }), alongside))
   }
 
-  /** Gives a token a new value; the old one may be accepted for a while. Null when there is no such token. */
-  async rotate(
+  /**
+   * Gives a token a new value; the old one is accepted until `previousUntil`, in Unix seconds, or at once not any more
+   * with null. Null when there is no such token. `alongside` may refuse.
+   */
+  rotate(
     id: string,
-    hash: string,
-    previous: { hash: string; until: number } | null,
+    { hash, previousUntil }: { hash: string; previousUntil: number | null },
     now: number,
-    alongside: (after: TokenRow) => Alongside = () => nothingElse,
+    alongside: AlongsideChange = unrecorded,
   ): Promise<TokenRow | null> {
-    return this.db.write(async (tx) => {
-      const change = {
-        hash,
-        previousHash: previous?.hash ?? null,
-        previousUntil: previous?.until ?? null,
-        updatedAt: now,
-      }
-      const rows = await tx.update(tokens).set(change).where(eq(tokens.id, id)).returning()
-      if (rows[0]) await alongside(rows[0])(tx)
-      return rows[0] ?? null
-    })
+    const change = (before: TokenRow) => {
+      const previousHash = previousUntil === null ? null : before.hash
+      return { hash, previousHash, previousUntil, updatedAt: now }
+    }
+    return this.db.write((tx) => changed(tx, id, change, alongside))
   }
 
   /** Removes a token; false when there was none. */
@@ -169,6 +162,19 @@ export class TokenTable {
           AND coalesce(tokens.last_used_at, 0) <= json_extract(use.value, '$.at')`),
     )
   }
+}
+
+async function changed(
+  tx: Queries,
+  id: string,
+  change: (before: TokenRow) => Partial<TokenRow>,
+  alongside: AlongsideChange,
+): Promise<TokenRow | null> {
+  const before = await tx.select().from(tokens).where(eq(tokens.id, id)).get()
+  if (!before) return null
+  const after = await tx.update(tokens).set(change(before)).where(eq(tokens.id, id)).returning().get()
+  await alongside(before, after)(tx)
+  return after
 }
 
 /**

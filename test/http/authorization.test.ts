@@ -227,6 +227,21 @@ describe('what a restricted write token may hand on', () => {
     },
   )
 
+  test('two changes at once do not add up to more', async () => {
+    const token = tokens['restricted write']
+    const patch = async (id: string, json: object) =>
+      (await app.ask(`/api/tokens/${id}`, { method: 'PATCH', token, json })).status
+    for (let round = 0; round < 10; round++) {
+      const { id } = await app.token({ allowed_package_prefixes: [OWN], allowed_packages: [{ name: 'own/lib' }] })
+      const statuses = await Promise.all([
+        patch(id, { allowed_package_prefixes: [] }),
+        patch(id, { allowed_packages: [] }),
+      ])
+      // Without either it would cover everything.
+      expect(statuses.sort()).toEqual([200, 403])
+    }
+  })
+
   test('tokens of others are invisible to it', async () => {
     const foreign = await app.token({ allowed_package_prefixes: ['acme/'] })
     const mixed = await app.token({ allowed_package_prefixes: ['acme/', OWN] })

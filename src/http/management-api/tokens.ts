@@ -160,11 +160,14 @@ async function changeToken(
   id: string,
   body: Static<typeof TokenPatch>,
 ) {
-  const before = await findToken(parts.tokens, caller, id)
+  const row = await findToken(parts.tokens, caller, id)
   const settings = tokenSettings(body, parts.now())
-  refuseWider(caller, { ...before, ...settings })
-  const after = await parts.tokens.update(id, settings, parts.now(), (row) => {
-    const change = { action: 'token.update', subject: id, before: shownToken(before), after: shownToken(row) }
+  refuseWider(caller, { ...row, ...settings })
+  const after = await parts.tokens.update(id, settings, parts.now(), (before, changed) => {
+    // Once more: somebody else may have changed it since.
+    refuseUnknown(caller, before)
+    refuseWider(caller, changed)
+    const change = { action: 'token.update', subject: id, before: shownToken(before), after: shownToken(changed) }
     return parts.audit.recording(request, caller, change)
   })
   if (!after) throw unknownToken(id)
@@ -173,12 +176,13 @@ async function changeToken(
 }
 
 async function rotateToken(parts: TokenRoutesParts, request: Request, caller: Caller, id: string, grace: number) {
-  const before = await findToken(parts.tokens, caller, id)
+  await findToken(parts.tokens, caller, id)
   const token = makeToken()
   const now = parts.now()
-  const previous = grace === 0 ? null : { hash: before.hash, until: now + grace }
-  const after = await parts.tokens.rotate(id, hashToken(token), previous, now, (row) => {
-    const change = { action: 'token.rotate', subject: id, before: shownToken(before), after: shownToken(row) }
+  const value = { hash: hashToken(token), previousUntil: grace === 0 ? null : now + grace }
+  const after = await parts.tokens.rotate(id, value, now, (before, changed) => {
+    refuseUnknown(caller, before)
+    const change = { action: 'token.rotate', subject: id, before: shownToken(before), after: shownToken(changed) }
     return parts.audit.recording(request, caller, change)
   })
   if (!after) throw unknownToken(id)
@@ -189,8 +193,13 @@ async function rotateToken(parts: TokenRoutesParts, request: Request, caller: Ca
 /** A restricted write token knows only of tokens whose scope lies inside its own. */
 async function findToken(tokens: TokenTable, caller: Caller, id: string): Promise<TokenRow> {
   const row = await tokens.find(id)
-  if (!row || !contains(caller.scope, scopeOf(row))) throw unknownToken(id)
+  if (!row) throw unknownToken(id)
+  refuseUnknown(caller, row)
   return row
+}
+
+function refuseUnknown(caller: Caller, row: TokenRow): void {
+  if (!contains(caller.scope, scopeOf(row))) throw unknownToken(row.id)
 }
 
 function refuseWider(caller: Caller, row: TokenRow): void {
