@@ -67,7 +67,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 
 async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, tables, secretBox } = base
-  const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox))
+  const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox), { alone: ownsDatabase(config) })
   const catalog = new PackageCatalog(tables.packages, {
     reservedVendors: config.reservedVendors,
     alongside: () => upstreamSet.refresh(),
@@ -79,7 +79,7 @@ async function assemble(base: Foundation): Promise<App> {
   const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const mirror = openMirror({ ...base, upstreams: upstreamSet })
-  const parts = { ...base, catalog, verifier, limits, mirror }
+  const parts = { ...base, catalog, upstreamSet, verifier, limits, mirror }
   const openSource = sourceOpener({ ...base, ...tables, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
@@ -121,10 +121,11 @@ interface Parts extends Foundation {
   readonly verifier: TokenVerifier
   readonly limits: RateLimits
   readonly mirror: OpenMirror
+  readonly upstreamSet: UpstreamSet
 }
 
 function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener> }): SyncQueue {
-  const { tables, archives, config, now, logger, catalog, openSource } = parts
+  const { tables, archives, config, now, logger, catalog, openSource, upstreamSet } = parts
   const key = (repositoryId: string, reference: string) => ({ repositoryId, reference, path: '' })
   const sync = {
     repositories: tables.repositories,
@@ -140,8 +141,11 @@ function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener
     now,
     logger,
   }
-  const nextLookAt = (row: RepositoryRow) => nextLook(row, config.syncInterval, now())
-  const look = { repositories: tables.repositories, upstreams: tables.upstreams, nextLookAt, now }
+  const look = {
+    ...tables,
+    ...{ set: upstreamSet, mirror: parts.mirror, now, logger, claimedVendors: () => catalog.claimedVendors() },
+    nextLookAt: (row: RepositoryRow, interval: number | null) => nextLook(row, interval ?? config.syncInterval, now()),
+  }
   return new SyncQueue({
     jobs: tables.jobs,
     repositories: tables.repositories,

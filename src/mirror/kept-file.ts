@@ -71,6 +71,14 @@ export class KeptFile<T> {
     })
   }
 
+  /** The file as the upstream has it now, asked for whatever is known. Throws AppError('upstream'). */
+  async asked(signal: AbortSignal): Promise<T> {
+    const { flights, upstream } = this.parts
+    return flights.run(`asked ${upstream.id} ${this.url}`, signal, async (shared) =>
+      this.refresh(await this.load(), shared),
+    )
+  }
+
   /** Makes the next question go to the upstream. */
   expire(): void {
     this.expired = true

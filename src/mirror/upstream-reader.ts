@@ -4,8 +4,10 @@ import type { Logger } from '../observability/logger.ts'
 import { Pacer } from '../pacer.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { UpstreamFileTable } from '../store/upstream-files.ts'
+import { type ChangeLog, changesUrl, MAX_LOG_BYTES, readChangeLog } from './change-log.ts'
 import type { HostGates } from './host-gate.ts'
 import { KeptFile, type KeptFileParts } from './kept-file.ts'
+import { NameList } from './name-list.ts'
 import { type OnIssue, readPackageDocument } from './package-document.ts'
 import { protocolError } from './response-body.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -22,6 +24,15 @@ import { fillTemplate, rootUrl } from './upstream-url.ts'
 export interface UpstreamReader {
   /** What its root document says. Kept across restarts; refreshed when it has aged, and used while it cannot be. */
   root(signal: AbortSignal): Promise<UpstreamRoot>
+  /** The same asked for now, whatever is known. */
+  askedRoot(signal: AbortSignal): Promise<UpstreamRoot>
+  /** Of all names in its list those that belong to one of these vendors, lower-case; none for an upstream without a list. */
+  listed(vendors: ReadonlySet<string>, signal: AbortSignal): Promise<readonly string[]>
+  /**
+   * Its log of changes since a place in it, 1/10,000 seconds; for null nothing but where it ends. Null for an upstream
+   * without one.
+   */
+  changes(since: number | null, signal: AbortSignal): Promise<ChangeLog | null>
   /**
    * The document of a package by its lower-case name; `known` are the validators of the copy that is known, as an answer
    * before this one gave them. What the upstream says it does not offer is `absent` without a request.
@@ -61,6 +72,7 @@ class HttpUpstreamReader implements UpstreamReader {
   private readonly flights = new SingleFlight()
   private readonly transfers: UpstreamTransfers
   private readonly rootFile: KeptFile<UpstreamRoot>
+  private readonly nameList: NameList
   private readonly onIssue: OnIssue
 
   constructor(
@@ -74,10 +86,31 @@ class HttpUpstreamReader implements UpstreamReader {
     const isLazy = ({ layout }: UpstreamRoot) => layout.kind === 'lazy' || layout.kind === 'lazy-v1'
     const freshFor = (root: UpstreamRoot) => Math.max(upstream.freshFor, isLazy(root) ? LAZY_ROOT_FRESH : 0)
     this.rootFile = new KeptFile(this.keptFileParts(), url, read, freshFor)
+    this.nameList = new NameList(this.keptFileParts())
   }
 
   root(signal: AbortSignal): Promise<UpstreamRoot> {
     return this.rootFile.current(signal)
+  }
+
+  askedRoot(signal: AbortSignal): Promise<UpstreamRoot> {
+    return this.rootFile.asked(signal)
+  }
+
+  async listed(vendors: ReadonlySet<string>, signal: AbortSignal): Promise<readonly string[]> {
+    const { listUrl } = await this.root(signal)
+    return listUrl === null || vendors.size === 0 ? [] : this.nameList.of(listUrl, vendors, signal)
+  }
+
+  async changes(since: number | null, signal: AbortSignal): Promise<ChangeLog | null> {
+    const root = await this.root(signal)
+    if (root.changesUrl === null) return null
+    const url = changesUrl(root.changesUrl, since)
+    const deadline = this.parts.fileDeadline ?? FILE_DEADLINE
+    // Asked without a place, Packagist refuses and says where the log ends.
+    const answer = await this.transfers.fetch({ url, accept: [400], limit: MAX_LOG_BYTES, deadline }, signal)
+    if (answer.kind !== 'found') throw protocolError(`There is no log of changes at ${root.changesUrl}.`)
+    return readChangeLog(url, answer.bytes)
   }
 
   async document(name: string, dev: boolean, known: Validators | null, signal: AbortSignal): Promise<DocumentAnswer> {

@@ -16,6 +16,7 @@ import { TokenTable } from './tokens.ts'
 import { UpstreamDocumentTable } from './upstream-documents.ts'
 import { UpstreamFileTable } from './upstream-files.ts'
 import { UpstreamIssueTable } from './upstream-issues.ts'
+import { UpstreamLogTable } from './upstream-log.ts'
 import { UpstreamNameTable } from './upstream-names.ts'
 import { UpstreamTable } from './upstreams.ts'
 import { WithdrawalTable } from './withdrawals.ts'
@@ -31,6 +32,7 @@ export function openTables(db: Database) {
     rateWindows: new RateWindowTable(db),
     repositories: new RepositoryTable(db),
     upstreams: new UpstreamTable(db),
+    upstreamLog: new UpstreamLogTable(db),
     upstreamNames: new UpstreamNameTable(db),
     jobs: new JobTable(db),
     packages: new PackageTable(db),

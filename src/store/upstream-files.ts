@@ -32,6 +32,17 @@ export class UpstreamFileTable {
     return { url, bytes: await inflate(body), etag, lastModified, fetchedAt, checkedAt }
   }
 
+  /** The same without its bytes. */
+  async about(repositoryId: string, url: string): Promise<Omit<UpstreamFile, 'bytes'> | null> {
+    const { etag, lastModified, fetchedAt, checkedAt } = upstreamFiles
+    const row = await this.db.read
+      .select({ url: upstreamFiles.url, etag, lastModified, fetchedAt, checkedAt })
+      .from(upstreamFiles)
+      .where(at(repositoryId, url))
+      .get()
+    return row ?? null
+  }
+
   /** Keeps a file in place of the one before at its address. A repository that is gone keeps nothing. */
   async save(repositoryId: string, file: UpstreamFile): Promise<void> {
     const { url, bytes, ...about } = file

@@ -5,6 +5,7 @@ import type { RefIssue } from './repositories.ts'
 import { packages, repositories } from './schema.ts'
 import { upstreamDocuments, upstreamNames, upstreams } from './schema-upstream.ts'
 import { nextRevision } from './settings.ts'
+import type { UpstreamAsOf } from './upstream-log.ts'
 
 /** Which names an upstream has, as far as it matters here. */
 export interface NamesFound {
@@ -47,10 +48,10 @@ export class UpstreamNameTable {
     return row?.digest ?? ''
   }
 
-  /** Makes the stored names those that were found; what came and went. Counts it as a change of what is offered here. */
-  async save(repositoryId: string, { names, patterns, digest }: NamesFound) {
+  /** Makes the stored names those that were found; what came and went. Counts it as a change of what is offered here. Nothing is saved for an upstream that is not any more what it was. */
+  async save({ id: repositoryId, revision }: UpstreamAsOf, { names, patterns, digest }: NamesFound) {
     return this.db.write(async (tx) => {
-      const mine = eq(upstreams.repositoryId, repositoryId)
+      const mine = and(eq(upstreams.repositoryId, repositoryId), eq(upstreams.revision, revision))
       const found = sql`(SELECT value FROM json_each(${JSON.stringify(names)}))`
       const stored = await tx.update(upstreams).set({ patterns, namesDigest: digest }).where(mine).returning().get()
       if (stored === undefined) return { added: [], removed: [] }

@@ -5,6 +5,7 @@ import { chunks } from './save-outcome.ts'
 import { repositories } from './schema.ts'
 import { upstreamDocuments, upstreamFiles, upstreamIssues, upstreams } from './schema-upstream.ts'
 import { nextRevision } from './settings.ts'
+import { due } from './upstream-log.ts'
 import { conflictsOf } from './upstream-names.ts'
 
 /** How an upstream is asked, as stored. */
@@ -113,7 +114,7 @@ export async function changeUpstream(
     await tx.delete(upstreamFiles).where(eq(upstreamFiles.repositoryId, repositoryId))
     await tx
       .update(upstreamDocuments)
-      .set({ etag: null, lastModified: null, checkedAt: 0 })
+      .set({ etag: null, lastModified: null, checkedAt: due(after, now) })
       .where(eq(upstreamDocuments.repositoryId, repositoryId))
   }
   return { before, after }

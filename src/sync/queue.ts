@@ -156,7 +156,7 @@ export class SyncQueue {
     const row = await repositories.find(job.repositoryId)
     if (!row) return
     const code = codeOf(error)
-    const refusal = code === 'auth' || code === 'host_key'
+    const refusal = code === 'auth' || code === 'credentials' || code === 'host_key'
     const retryAfter = expected ? Number(error.details.retry_after ?? 0) : 0
     const nextSyncAt = refusal ? retryAfterRefusal(now()) : nextRetry(row.failures, now(), retryAfter)
     await repositories.noteFailure(job.repositoryId, { code, message, nextSyncAt })

@@ -124,7 +124,7 @@ test('an upstream that moved knows nothing of its documents but what they say', 
     'SELECT digest, etag, last_modified, first_seen, checked_at FROM upstream_documents',
   )
   expect(rows).toMatchObject([
-    { digest: 'd', etag: null, last_modified: null, first_seen: '{"1.0.0.0": 7}', checked_at: 0 },
+    { digest: 'd', etag: null, last_modified: null, first_seen: '{"1.0.0.0": 7}', checked_at: -500 },
   ])
   expect(await store.db.read.all('SELECT * FROM upstream_files')).toEqual([])
 })

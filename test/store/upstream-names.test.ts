@@ -2,6 +2,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { currentRevision } from '../../src/store/settings.ts'
 import { openTables, type Tables } from '../../src/store/tables.ts'
+import type { NamesFound } from '../../src/store/upstream-names.ts'
 import { addUpstream, USUAL_UPSTREAM } from '../../src/store/upstreams.ts'
 import {
   openStore,
@@ -39,6 +40,12 @@ async function own(...names: string[]): Promise<void> {
 
 const found = (names: string[], patterns: string[] | null = []) => ({ names, patterns, digest: `${names} ${patterns}` })
 
+/** Saves names of an upstream as it is now, or as it was at another revision. */
+async function save(id: string, names: NamesFound, revision?: number) {
+  const now = (await tables.upstreams.settings([id])).get(id)?.revision ?? 0
+  return tables.upstreamNames.save({ id, revision: revision ?? now }, names)
+}
+
 async function hold(name: string, body: string | null): Promise<void> {
   await store.db.write((tx) =>
     tx.run(
@@ -52,8 +59,8 @@ describe('names of an upstream', () => {
   test('become those that were found, which says what came and went', async () => {
     const { upstreamNames } = tables
     expect(await upstreamNames.digest('repo_a')).toBe('')
-    expect(await upstreamNames.save('repo_a', found(['b/b', 'a/a']))).toEqual({ added: ['b/b', 'a/a'], removed: [] })
-    expect(await upstreamNames.save('repo_a', found(['c/c', 'a/a']))).toEqual({ added: ['c/c'], removed: ['b/b'] })
+    expect(await save('repo_a', found(['b/b', 'a/a']))).toEqual({ added: ['b/b', 'a/a'], removed: [] })
+    expect(await save('repo_a', found(['c/c', 'a/a']))).toEqual({ added: ['c/c'], removed: ['b/b'] })
     expect(await upstreamNames.names('repo_a')).toEqual(['a/a', 'c/c'])
     expect(await upstreamNames.names('repo_b')).toEqual([])
     expect(await upstreamNames.digest('repo_a')).toBe('c/c,a/a ')
@@ -61,13 +68,18 @@ describe('names of an upstream', () => {
 
   test('count as a change of what is offered here', async () => {
     const before = await currentRevision(store.db.read)
-    await tables.upstreamNames.save('repo_a', found([]))
+    await save('repo_a', found([]))
     expect(await currentRevision(store.db.read)).toBe(before + 1)
+  })
+
+  test('of an upstream that was changed meanwhile are not kept', async () => {
+    expect(await save('repo_a', found(['a/a']), 0)).toEqual({ added: [], removed: [] })
+    expect(await tables.upstreamNames.names('repo_a')).toEqual([])
   })
 
   test('of an upstream that was removed meanwhile are not kept', async () => {
     await store.repositories.delete('repo_a', 100)
-    expect(await tables.upstreamNames.save('repo_a', found(['a/a']))).toEqual({ added: [], removed: [] })
+    expect(await save('repo_a', found(['a/a']))).toEqual({ added: [], removed: [] })
     expect(await tables.upstreamNames.names('repo_a')).toEqual([])
   })
 })
@@ -77,8 +89,8 @@ describe('conflicts', () => {
 
   test('are owned names that an upstream says it has, or of which a document is held', async () => {
     await own('acme/both', 'acme/held', 'acme/mine', 'acme/gone')
-    await tables.upstreamNames.save('repo_b', found(['acme/both', 'psr/log']))
-    await tables.upstreamNames.save('repo_a', found(['acme/both'], null))
+    await save('repo_b', found(['acme/both', 'psr/log']))
+    await save('repo_a', found(['acme/both'], null))
     await hold('acme/held', "x'00'")
     await hold('acme/gone', 'null')
     await hold('psr/cache', "x'00'")
@@ -93,7 +105,7 @@ describe('conflicts', () => {
   test('come in pages', async () => {
     const names = ['acme/a', 'acme/b', 'acme/c']
     await own(...names)
-    await tables.upstreamNames.save('repo_a', found(names))
+    await save('repo_a', found(names))
     const first = await tables.upstreamNames.conflicts({ limit: 2, cursor: null })
     expect({ names: first.rows.map(({ name }) => name), total: first.total }).toEqual({
       names: ['acme/a', 'acme/b'],
@@ -105,7 +117,7 @@ describe('conflicts', () => {
 
   test('are issues of the upstream, and end with the repository that owned the name', async () => {
     await own('acme/both')
-    await tables.upstreamNames.save('repo_a', found(['acme/both']))
+    await save('repo_a', found(['acme/both']))
     await store.db.write((tx) =>
       tx.run(`INSERT INTO upstream_issues VALUES ('repo_a', 'psr/log 1.0', 'It is broken.', 5)`),
     )

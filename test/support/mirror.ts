@@ -22,6 +22,9 @@ interface MirroredAnswer {
   warning?: string
 }
 
+/** With a log of changes to follow, documents are fresh for longer than `fresh_for`. */
+const WITHOUT_LOG = { root: { 'metadata-changes-url': undefined } }
+
 /** An app and upstreams that it takes packages from. */
 export class MirrorTest {
   readonly others: Packagist[] = []
@@ -33,7 +36,7 @@ export class MirrorTest {
 
   /** Starts an app, and an upstream that is not added yet. */
   static async start(packages: NonNullable<Parameters<typeof startPackagist>[0]>['packages']): Promise<MirrorTest> {
-    const upstream = await startPackagist(packages ? { packages } : {})
+    const upstream = await startPackagist({ ...WITHOUT_LOG, ...(packages ? { packages } : {}) })
     return new MirrorTest(await TestApp.start(), upstream)
   }
 
@@ -50,7 +53,7 @@ export class MirrorTest {
 
   /** One more upstream, not added yet. */
   async another(options: Parameters<typeof startPackagist>[0] = {}): Promise<Packagist> {
-    const other = await startPackagist(options)
+    const other = await startPackagist({ ...WITHOUT_LOG, ...options })
     this.others.push(other)
     return other
   }

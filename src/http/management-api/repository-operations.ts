@@ -66,14 +66,16 @@ export const Job = shape('Job', {
 })
 
 const versionList = (description: string) =>
-  t.Array(t.String({ pattern: '^[^ ]+ .+$', examples: ['acme/lib 1.2.0'] }), { description })
+  t.Array(t.String({ pattern: '^[^ ]+( .+)?$', examples: ['acme/lib 1.2.0'] }), { description })
 
 const Sync = shape('Sync', {
   ...Job.properties,
   duration: orNull(count('seconds it took; null while it has not ended')),
-  added: versionList('versions that are offered since then'),
-  changed: versionList('versions that were offered before and are another commit or text since then'),
-  removed: versionList('versions that are not offered any more'),
+  added: versionList('versions that are offered since then; of an upstream the names'),
+  changed: versionList(
+    'versions that were offered before and are another commit or text since then; of an upstream the documents known here',
+  ),
+  removed: versionList('versions that are not offered any more; of an upstream the names'),
   issues: t.Array(part({ ref: t.String(), reason: t.String() }), {
     description: 'tags and branches that were no versions, and why',
   }),
