@@ -30,6 +30,7 @@ interface Entry {
 export class UpstreamSet {
   private entries: readonly Entry[] = []
   private upstreams: readonly Upstream[] = []
+  private last: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly tables: { readonly upstreams: UpstreamTable; readonly upstreamNames: UpstreamNameTable },
@@ -53,7 +54,14 @@ export class UpstreamSet {
   }
 
   /** Takes over what is stored. An upstream whose settings are the same stays the same object. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    // One after the other: what was read first must not be taken over last.
+    const refreshed = this.last.then(() => this.load())
+    this.last = refreshed.catch(() => {})
+    return refreshed
+  }
+
+  private async load(): Promise<void> {
     const known = new Map(this.entries.map((entry) => [entry.upstream.id, entry]))
     const stored = await this.tables.upstreams.inOrder()
     this.entries = await Promise.all(stored.map((one) => this.entryOf(one, known.get(one.repository.id))))

@@ -115,3 +115,31 @@ describe('conflicts', () => {
     expect(await bench.versions('psr/log')).toEqual(['1.0.0'])
   })
 })
+
+describe('a vendor that is claimed', () => {
+  const strangers = {
+    packages: ['acme/lib', 'acme/other', 'initech/lib'].map((name) => ({ name, versions: ['99.0.0'] })),
+  }
+  const heard = () => bench.packagist.log.matching(/acme|initech/i)
+
+  test('by a package is asked nowhere, whatever the name, until that is gone', async () => {
+    await begin(strangers)
+    const { id } = await bench.own('acme/lib')
+    await bench.add()
+    for (const name of ['acme/lib', 'acme/lib~dev', 'acme/other', 'acme/none']) await bench.versions(name)
+    expect(await bench.versions('acme/other')).toEqual([])
+    expect(heard()).toEqual([])
+    await bench.app.ask(`/api/repositories/${id}`, { method: 'DELETE' })
+    expect(await bench.versions('acme/other')).toEqual(['99.0.0'])
+  })
+
+  test('by reservation is asked nowhere, with a package or without', async () => {
+    await begin(strangers, { RESERVED_VENDORS: 'acme,initech' })
+    const { id } = await bench.own('acme/lib')
+    await bench.add()
+    await bench.app.ask(`/api/repositories/${id}`, { method: 'DELETE' })
+    for (const name of ['acme/lib', 'acme/other', 'initech/lib']) expect(await bench.versions(name)).toEqual([])
+    expect(heard()).toEqual([])
+    expect((await bench.root()).body['available-package-patterns']).toEqual(['acme/*', 'initech/*', '*'])
+  })
+})

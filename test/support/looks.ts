@@ -28,8 +28,8 @@ export class LookTest {
   ) {}
 
   /** Starts both; the upstream has psr/log and psr/cache unless said otherwise. */
-  static async start(options: PackagistOptions = {}): Promise<LookTest> {
-    const app = await TestApp.start()
+  static async start(options: PackagistOptions = {}, environment: Record<string, string> = {}): Promise<LookTest> {
+    const app = await TestApp.start(environment)
     const packages = ['psr/log', 'psr/cache'].map((name) => ({ name, versions: ['1.0.0'] }))
     const packagist = await startPackagist({ packages, now: () => app.clock.now * 1000, ...options })
     return new LookTest(app, packagist)
