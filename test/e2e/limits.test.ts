@@ -41,6 +41,46 @@ describe('limits of the executable', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(150)
   })
 
+  test('every request counts whatever its status, except 304 and 429; each answer says what is left', async () => {
+    await awayFromTheTurn()
+    const token = await api.token({ rate_limit_max: 4 })
+    const headers = { Authorization: `Bearer ${token}` }
+    const get = (path: string, more: Record<string, string> = {}) =>
+      fetch(server.url + path, { headers: { ...headers, ...more } })
+    const left = ({ status, headers: told }: Response) => [status, told.get('x-ratelimit-remaining')]
+    const first = await get('/packages.json')
+    expect(left(first)).toEqual([200, '3'])
+    expect(first.headers.get('x-ratelimit-limit')).toBe('4')
+    expect(Number(first.headers.get('x-ratelimit-reset')) * 1000).toBe(Math.ceil(Date.now() / HOUR) * HOUR)
+    const fresh = { 'If-None-Match': first.headers.get('etag') ?? '' }
+    expect(left(await get('/packages.json', fresh))).toEqual([304, '3'])
+    expect(left(await get('/p2/nobody/nothing.json'))).toEqual([404, '2'])
+    expect(left(await get('/api/repositories'))).toEqual([403, '1'])
+    expect(left(await get('/packages.json', fresh))).toEqual([304, '1'])
+    expect(left(await get('/packages.json'))).toEqual([200, '0'])
+    const refused = await get('/packages.json')
+    expect(left(refused)).toEqual([429, '0'])
+    expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, HOUR / 1000 + 1)
+    expect(await refused.json()).toMatchObject({ code: 'RATE_LIMITED' })
+  })
+
+  test('wrong tokens are limited by address; one behind the same proxy does not lock another out', async () => {
+    const other = await Installation.create({ ADMIN_TOKEN: ADMIN, TRUST_PROXY: '127.0.0.0/8' })
+    const behind = await other.serve()
+    const get = (token: string, address: string) =>
+      fetch(`${behind.url}/packages.json`, {
+        headers: { Authorization: `Bearer ${token}`, 'X-Forwarded-For': address },
+      })
+    const wrong = `pb_${'x'.repeat(43)}`
+    for (let turn = 0; turn < 10; turn++) expect((await get(wrong, '198.51.100.7')).status).toBe(401)
+    const refused = await get(wrong, '198.51.100.7')
+    expect(refused.status).toBe(429)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await get(ADMIN, '198.51.100.7')).status).toBe(200)
+    expect((await get(wrong, '198.51.100.8')).status).toBe(401)
+    await other.remove()
+  })
+
   test.each(['SIGTERM', 'SIGKILL'] as const)('counts are there after %s', async (signal) => {
     await awayFromTheTurn()
     const token = await api.token({ rate_limit_max: 100 })
