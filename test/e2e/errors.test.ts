@@ -60,6 +60,11 @@ describe('addresses and methods', () => {
     ['POST', '/health', 'GET, HEAD, OPTIONS'],
     ['PATCH', '/p2/acme/lib.json', 'GET, HEAD, OPTIONS'],
     ['POST', '/dist/acme/lib/1.0.0.zip', 'GET, HEAD, OPTIONS'],
+    ['GET', '/api/packages/pkg_x/versions/1.0.0', 'DELETE, OPTIONS'],
+    ['GET', '/api/packages/pkg_x/versions/1.0.0/restore', 'DELETE, OPTIONS, POST'],
+    ['POST', '/api/packages/pkg_x/versions/dev-a/b', 'DELETE, OPTIONS'],
+    ['POST', '/api/packages/pkg_x/versions/1.0.0/readme', 'DELETE, GET, HEAD, OPTIONS'],
+    ['PUT', '/api/packages/pkg_x/versions/1.0.0', 'DELETE, GET, HEAD, OPTIONS, POST'],
   ])('%s %s is refused, saying what is possible', async (method, path, allow) => {
     const response = await send(method, path)
     expect(response.status).toBe(405)

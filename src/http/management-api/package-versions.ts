@@ -114,13 +114,26 @@ function audited(row: PackageRow, version: VersionRow) {
   }
 }
 
-/** What stands between `/versions/` and this end of the path, decoded. Throws AppError('not_found') for another end. */
+/**
+ * What stands between `/versions/` and this end of the path, decoded. Throws AppError('method_not_allowed') for another
+ * end: the router cannot tell by it what an address is, since a version may contain slashes.
+ */
 function versionIn(request: Request, end: string): string {
   const { pathname } = new URL(request.url)
   const [, , , , , ...rest] = pathname.split('/')
   const text = rest.join('/')
-  if (!text.endsWith(end)) throw new AppError('not_found', `There is nothing at ${pathname}.`)
+  if (!text.endsWith(end)) throw wrongMethod(request.method, pathname)
   return decoded(text.slice(0, text.length - end.length))
+}
+
+/** Everything may be the name of a version, so DELETE is possible everywhere. */
+function wrongMethod(method: string, pathname: string): AppError {
+  const reading = pathname.endsWith('/readme') ? ['GET', 'HEAD'] : []
+  const restoring = pathname.endsWith('/restore') ? ['POST'] : []
+  const allow = ['DELETE', ...reading, 'OPTIONS', ...restoring].join(', ')
+  return new AppError('method_not_allowed', `${method} is not possible at ${pathname}; use ${allow}.`, {
+    details: { allow },
+  })
 }
 
 function decoded(text: string): string {
