@@ -4,12 +4,11 @@ import type { Logger } from '../observability/logger.ts'
 import type { UpstreamNameTable } from '../store/upstream-names.ts'
 import type { Upstream } from './upstream.ts'
 import type { UpstreamReader } from './upstream-reader.ts'
-import { offeredNames, type UpstreamRoot } from './upstream-root.ts'
 
 /** What it takes to see which names an upstream has. */
 export interface NameParts {
   readonly upstreamNames: UpstreamNameTable
-  readonly reader: Pick<UpstreamReader, 'listed'>
+  readonly reader: Pick<UpstreamReader, 'listed' | 'offered'>
   readonly claimedVendors: () => readonly string[]
   readonly logger: Logger
 }
@@ -26,13 +25,8 @@ const NOTHING: NamesSeen = { added: [], removed: [] }
  * Stores which names an upstream has: all of them if it says so. Else those of vendors that are claimed here, out of its
  * whole list, so that conflicts with owned names are known without ever asking for one.
  */
-export async function lookAtNames(
-  parts: NameParts,
-  upstream: Upstream,
-  root: UpstreamRoot,
-  signal: AbortSignal,
-): Promise<NamesSeen> {
-  const offered = offeredNames(root)
+export async function lookAtNames(parts: NameParts, upstream: Upstream, signal: AbortSignal): Promise<NamesSeen> {
+  const offered = await parts.reader.offered(signal)
   const names = offered?.names ?? (await listedNames(parts, signal))
   if (names === null) return NOTHING
   const patterns = offered?.patterns ?? null

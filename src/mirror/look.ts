@@ -48,9 +48,9 @@ export async function lookAtUpstream(parts: LookParts, request: LookRequest): Pr
   const step = (done: number, what: string) => request.report({ done, total: 3, step: what })
   const reader = parts.mirror.readerOf(upstream)
   step(0, 'reading the root document')
-  const root = await reader.askedRoot(signal)
+  await reader.askedRoot(signal)
   step(1, 'reading the names')
-  const names = await lookAtNames({ ...parts, reader }, upstream, root, signal)
+  const names = await lookAtNames({ ...parts, reader }, upstream, signal)
   step(2, 'reading the changes')
   const { documents } = parts.mirror
   const follow = { log: parts.upstreamLog, reader, forget: documents.forget.bind(documents), now: parts.now }

@@ -1,21 +1,22 @@
 import { matchesAny } from '../composer/name-pattern.ts'
 import { packageNameProblem } from '../composer/package-name.ts'
 import type { Logger } from '../observability/logger.ts'
-import { Pacer } from '../pacer.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { UpstreamFileTable } from '../store/upstream-files.ts'
 import { type ChangeLog, changesUrl, MAX_LOG_BYTES, readChangeLog } from './change-log.ts'
 import type { HostGates } from './host-gate.ts'
 import { KeptFile, type KeptFileParts } from './kept-file.ts'
 import { NameList } from './name-list.ts'
-import { type OnIssue, readPackageDocument } from './package-document.ts'
+import type { OnIssue } from './package-document.ts'
+import { PackageDocuments } from './package-documents.ts'
+import { PackageIndexes } from './package-index.ts'
 import { protocolError } from './response-body.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { DocumentAnswer, Upstream, Validators } from './upstream.ts'
-import { readJson, readJsonSlowly } from './upstream-json.ts'
-import { readUpstreamRoot, type UpstreamRoot } from './upstream-root.ts'
+import { readJson } from './upstream-json.ts'
+import { type OfferedNames, readUpstreamRoot, type UpstreamRoot } from './upstream-root.ts'
 import { UpstreamTransfers } from './upstream-transfer.ts'
-import { fillTemplate, rootUrl } from './upstream-url.ts'
+import { rootUrl } from './upstream-url.ts'
 
 /**
  * One upstream, asked over HTTP. Everything throws AppError('upstream') with a `details.reason` when the upstream cannot
@@ -26,6 +27,8 @@ export interface UpstreamReader {
   root(signal: AbortSignal): Promise<UpstreamRoot>
   /** The same asked for now, whatever is known. */
   askedRoot(signal: AbortSignal): Promise<UpstreamRoot>
+  /** The names it says there are; null when it does not say. */
+  offered(signal: AbortSignal): Promise<OfferedNames | null>
   /** Of all names in its list those that belong to one of these vendors, lower-case; none for an upstream without a list. */
   listed(vendors: ReadonlySet<string>, signal: AbortSignal): Promise<readonly string[]>
   /**
@@ -56,8 +59,6 @@ export interface ReaderParts {
   readonly fileDeadline?: number
 }
 
-/** Largest document of one package, in bytes. */
-const MAX_DOCUMENT_BYTES = 16 * 1_048_576
 const DOCUMENT_DEADLINE = 60_000
 const FILE_DEADLINE = 300_000
 /** A root that only says where documents are does not change every minute, in seconds. */
@@ -73,20 +74,25 @@ class HttpUpstreamReader implements UpstreamReader {
   private readonly transfers: UpstreamTransfers
   private readonly rootFile: KeptFile<UpstreamRoot>
   private readonly nameList: NameList
-  private readonly onIssue: OnIssue
+  private readonly indexes: PackageIndexes
+  private readonly documents: PackageDocuments
 
   constructor(
     private readonly upstream: Upstream,
     private readonly parts: ReaderParts,
   ) {
     this.transfers = new UpstreamTransfers(upstream, parts.http, parts.gates)
-    this.onIssue = (subject, reason) => parts.onIssue(upstream, subject, reason)
     const url = rootUrl(upstream.url)
     const read = (bytes: Uint8Array) => readJson(url, bytes, (text) => readUpstreamRoot(text, upstream.url))
     const isLazy = ({ layout }: UpstreamRoot) => layout.kind === 'lazy' || layout.kind === 'lazy-v1'
     const freshFor = (root: UpstreamRoot) => Math.max(upstream.freshFor, isLazy(root) ? LAZY_ROOT_FRESH : 0)
-    this.rootFile = new KeptFile(this.keptFileParts(), url, read, freshFor)
-    this.nameList = new NameList(this.keptFileParts())
+    const kept = this.keptFileParts()
+    this.rootFile = new KeptFile(kept, url, read, freshFor)
+    this.nameList = new NameList(kept)
+    this.indexes = new PackageIndexes(kept)
+    const { documentDeadline = DOCUMENT_DEADLINE } = parts
+    const onIssue: OnIssue = (subject, reason) => parts.onIssue(upstream, subject, reason)
+    this.documents = new PackageDocuments({ ...kept, documentDeadline, onIssue })
   }
 
   root(signal: AbortSignal): Promise<UpstreamRoot> {
@@ -95,6 +101,17 @@ class HttpUpstreamReader implements UpstreamReader {
 
   askedRoot(signal: AbortSignal): Promise<UpstreamRoot> {
     return this.rootFile.asked(signal)
+  }
+
+  async offered(signal: AbortSignal): Promise<OfferedNames | null> {
+    const root = await this.root(signal)
+    const { layout, availablePackages, availablePatterns } = root
+    if (availablePackages !== null || availablePatterns !== null) {
+      return { names: [...(availablePackages ?? [])], patterns: availablePatterns ?? [] }
+    }
+    if (layout.kind === 'lazy' || layout.kind === 'lazy-v1') return null
+    const index = await this.indexes.of(root, signal)
+    return { names: [...index.versions.keys(), ...index.hashes.keys()], patterns: [] }
   }
 
   async listed(vendors: ReadonlySet<string>, signal: AbortSignal): Promise<readonly string[]> {
@@ -117,34 +134,10 @@ class HttpUpstreamReader implements UpstreamReader {
     if (packageNameProblem(name) !== null) return { kind: 'absent' }
     const root = await this.root(signal)
     if (!offers(root, name)) return { kind: 'absent' }
-    const { layout } = root
-    if (layout.kind !== 'lazy') throw protocolError(`${new URL(this.upstream.url).host} has no metadata-url.`)
-    const url = fillTemplate(layout.metadataUrl, { package: dev ? `${name}~dev` : name })
-    const key = `document ${url} ${known?.etag} ${known?.lastModified}`
-    return this.flights.run(key, signal, (shared) => this.lazyDocument(url, name, known, shared))
-  }
-
-  private async lazyDocument(
-    url: string,
-    name: string,
-    known: Validators | null,
-    signal: AbortSignal,
-  ): Promise<DocumentAnswer> {
-    const request = {
-      url,
-      known,
-      limit: MAX_DOCUMENT_BYTES,
-      deadline: this.parts.documentDeadline ?? DOCUMENT_DEADLINE,
-    }
-    const answer = await this.transfers.fetch(request, signal)
-    if (answer.kind !== 'found') return answer
-    const document = await readJsonSlowly(url, answer.bytes, (text) =>
-      readPackageDocument(text, name, new Pacer(signal), this.onIssue),
+    const key = `document ${name} ${dev} ${known?.etag} ${known?.lastModified}`
+    return this.flights.run(key, signal, async (shared) =>
+      this.documents.read({ name, dev, known }, root, await this.indexes.of(root, shared), shared),
     )
-    if (document === null)
-      throw protocolError(`${new URL(url).host} answered with a document that is not about ${name}.`)
-    const { etag, lastModified } = answer
-    return { kind: 'found', document, etag, lastModified }
   }
 
   private keptFileParts(): KeptFileParts {

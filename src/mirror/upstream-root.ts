@@ -1,6 +1,5 @@
 import { asObject, jsonValue, type RawFields } from '../composer/json.ts'
 import { scanJsonObject } from '../composer/json-scanner.ts'
-import { lowerAscii } from '../composer/php-text.ts'
 import { protocolError } from './response-body.ts'
 import { absoluteUrl } from './upstream-url.ts'
 
@@ -49,20 +48,6 @@ export interface OfferedNames {
   readonly names: readonly string[]
   /** Lower-case patterns of further names. */
   readonly patterns: readonly string[]
-}
-
-/** The names that a root says there are; null when it does not say. */
-export function offeredNames({
-  layout,
-  fields,
-  availablePackages,
-  availablePatterns,
-}: UpstreamRoot): OfferedNames | null {
-  if (availablePackages !== null || availablePatterns !== null) {
-    return { names: [...(availablePackages ?? [])], patterns: availablePatterns ?? [] }
-  }
-  if (layout.kind !== 'static' || fields.has('includes')) return null
-  return { names: Object.keys(asObject(jsonValue(fields.get('packages'))) ?? {}).map(lowerAscii), patterns: [] }
 }
 
 /** One of these makes a JSON object the root of a repository. */

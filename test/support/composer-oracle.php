@@ -2,6 +2,7 @@
 
 // Asks the real Composer library what it makes of a repository, a version, a constraint or a composer.json.
 // usage: php composer-oracle.php versions <git directory>  |  php composer-oracle.php questions < questions.json
+//     |  php composer-oracle.php repository <url> < names.json
 
 require getenv('COMPOSER_AUTOLOAD') ?: '/usr/share/php/Composer/autoload.php';
 
@@ -35,6 +36,34 @@ function versions(NullIO $io, string $path): array
                 'default-branch' => $package->isDefaultBranch(),
                 'reference' => $package->getSourceReference(),
                 'time' => $package->getReleaseDate() ? $package->getReleaseDate()->getTimestamp() : null,
+            ];
+        }
+    }
+
+    return $versions;
+}
+
+/** Every version of these packages that a client finds in a Composer repository, in its order. */
+function repository(NullIO $io, string $url, array $names): array
+{
+    $config = Composer\Factory::createConfig($io);
+    $config->merge(['config' => ['secure-http' => false]]);
+    $repository = new Composer\Repository\ComposerRepository(
+        ['url' => $url, 'type' => 'composer'],
+        $io,
+        $config,
+        new Composer\Util\HttpDownloader($io, $config)
+    );
+    $found = $repository->loadPackages(array_fill_keys($names, null), Composer\Package\BasePackage::$stabilities, []);
+    $versions = [];
+    foreach ($found['packages'] as $package) {
+        if (!$package instanceof AliasPackage) {
+            $versions[] = [
+                'name' => $package->getName(),
+                'version' => $package->getPrettyVersion(),
+                'version_normalized' => $package->getVersion(),
+                'stability' => $package->getStability(),
+                'shasum' => $package->getDistSha1Checksum(),
             ];
         }
     }
@@ -92,7 +121,17 @@ function answer(array $question)
     throw new LogicException('unknown question '.$kind);
 }
 
-$answer = $argv[1] === 'versions'
-    ? versions($io, $argv[2])
-    : array_map('answer', json_decode(stream_get_contents(STDIN), true, 1024, JSON_THROW_ON_ERROR));
+$input = static function (): array {
+    return json_decode(stream_get_contents(STDIN), true, 1024, JSON_THROW_ON_ERROR);
+};
+switch ($argv[1]) {
+    case 'versions':
+        $answer = versions($io, $argv[2]);
+        break;
+    case 'repository':
+        $answer = repository($io, $argv[2], $input());
+        break;
+    default:
+        $answer = array_map('answer', $input());
+}
 echo json_encode($answer, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE);

@@ -35,6 +35,20 @@ export async function askComposer(questions: readonly OracleQuestion[]): Promise
   return JSON.parse(await runOracle(['questions'], JSON.stringify(questions))) as unknown[]
 }
 
+/** One version as Composer's `ComposerRepository` finds it. */
+export interface OraclePackage {
+  name: string
+  version: string
+  version_normalized: string
+  stability: string
+  shasum: string | null
+}
+
+/** Every version of these packages that Composer finds in the Composer repository at an address. */
+export async function composerPackages(url: string, names: readonly string[]): Promise<OraclePackage[]> {
+  return JSON.parse(await runOracle(['repository', url], JSON.stringify(names))) as OraclePackage[]
+}
+
 async function runOracle(args: string[], input: string): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'composer-oracle-'))
   try {
