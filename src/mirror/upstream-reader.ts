@@ -1,5 +1,5 @@
 import { matchesAny } from '../composer/name-pattern.ts'
-import { packageNameProblem } from '../composer/package-name.ts'
+import { isPlatformPackage, packageNameProblem } from '../composer/package-name.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { UpstreamFileTable } from '../store/upstream-files.ts'
@@ -14,6 +14,13 @@ import { protocolError } from './response-body.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { DocumentAnswer, Upstream, Validators } from './upstream.ts'
 import { readJson } from './upstream-json.ts'
+import {
+  type FilterSummary,
+  type FoundPackage,
+  type FoundProvider,
+  readFilterSummary,
+  UpstreamQueries,
+} from './upstream-queries.ts'
 import { type OfferedNames, readUpstreamRoot, type UpstreamRoot } from './upstream-root.ts'
 import { UpstreamTransfers } from './upstream-transfer.ts'
 import { rootUrl } from './upstream-url.ts'
@@ -41,6 +48,17 @@ export interface UpstreamReader {
    * before this one gave them. What the upstream says it does not offer is `absent` without a request.
    */
   document(name: string, dev: boolean, known: Validators | null, signal: AbortSignal): Promise<DocumentAnswer>
+  /** Packages found by a text; `type` is '' for all. Null for an upstream without a search. */
+  search(text: string, type: string, signal: AbortSignal): Promise<readonly FoundPackage[] | null>
+  /** Packages that provide or replace a name. Null for an upstream that does not say. */
+  providers(name: string, signal: AbortSignal): Promise<readonly FoundProvider[] | null>
+  /**
+   * Complete advisories by lower-case name, each list as the upstream wrote it; a name it does not know is missing. Names
+   * that it does not offer are not sent. Null for an upstream that is not asked, but has them in its documents or not at all.
+   */
+  advisories(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, readonly unknown[]> | null>
+  /** Which versions are on its filter lists; kept like the root. Null for an upstream without a summary of them. */
+  filterSummary(signal: AbortSignal): Promise<FilterSummary | null>
 }
 
 /** What readers share. */
@@ -57,6 +75,8 @@ export interface ReaderParts {
   readonly documentDeadline?: number
   /** Time for a root, an include, a listing, in milliseconds. */
   readonly fileDeadline?: number
+  /** Time for a question that is not kept, in milliseconds. */
+  readonly queryDeadline?: number
 }
 
 const DOCUMENT_DEADLINE = 60_000
@@ -69,6 +89,9 @@ export function createUpstreamReader(upstream: Upstream, parts: ReaderParts): Up
   return new HttpUpstreamReader(upstream, parts)
 }
 
+/** Time for a search, a question for advisories, in milliseconds; clients wait 10 seconds (Composer: getSecurityAdvisories). */
+const QUERY_DEADLINE = 9_000
+
 class HttpUpstreamReader implements UpstreamReader {
   private readonly flights = new SingleFlight()
   private readonly transfers: UpstreamTransfers
@@ -76,6 +99,8 @@ class HttpUpstreamReader implements UpstreamReader {
   private readonly nameList: NameList
   private readonly indexes: PackageIndexes
   private readonly documents: PackageDocuments
+  private readonly queries: UpstreamQueries
+  private summary: { readonly url: string; readonly file: KeptFile<FilterSummary> } | null = null
 
   constructor(
     private readonly upstream: Upstream,
@@ -90,6 +115,7 @@ class HttpUpstreamReader implements UpstreamReader {
     this.rootFile = new KeptFile(kept, url, read, freshFor)
     this.nameList = new NameList(kept)
     this.indexes = new PackageIndexes(kept)
+    this.queries = new UpstreamQueries(this.transfers, parts.queryDeadline ?? QUERY_DEADLINE)
     const { documentDeadline = DOCUMENT_DEADLINE } = parts
     const onIssue: OnIssue = (subject, reason) => parts.onIssue(upstream, subject, reason)
     this.documents = new PackageDocuments({ ...kept, documentDeadline, onIssue })
@@ -138,6 +164,40 @@ class HttpUpstreamReader implements UpstreamReader {
     return this.flights.run(key, signal, async (shared) =>
       this.documents.read({ name, dev, known }, root, await this.indexes.of(root, shared), shared),
     )
+  }
+
+  async search(text: string, type: string, signal: AbortSignal): Promise<readonly FoundPackage[] | null> {
+    const { searchUrl } = await this.root(signal)
+    if (searchUrl === null) return null
+    const key = `search ${JSON.stringify([text, type])}`
+    return this.flights.run(key, signal, (shared) => this.queries.search(searchUrl, text, type, shared))
+  }
+
+  async providers(name: string, signal: AbortSignal): Promise<readonly FoundProvider[] | null> {
+    const { providersApiUrl } = await this.root(signal)
+    if (providersApiUrl === null) return null
+    if (packageNameProblem(name) !== null && !isPlatformPackage(name)) return []
+    return this.flights.run(`providers ${name}`, signal, (shared) =>
+      this.queries.providers(providersApiUrl, name, shared),
+    )
+  }
+
+  async advisories(names: readonly string[], signal: AbortSignal) {
+    const root = await this.root(signal)
+    const apiUrl = root.advisories?.apiUrl ?? null
+    if (apiUrl === null) return null
+    const asked = names.filter((name) => packageNameProblem(name) === null && offers(root, name))
+    return this.flights.run(`advisories ${asked}`, signal, (shared) => this.queries.advisories(apiUrl, asked, shared))
+  }
+
+  async filterSummary(signal: AbortSignal): Promise<FilterSummary | null> {
+    const url = (await this.root(signal)).filter?.summaryUrl ?? null
+    if (url === null) return null
+    if (this.summary?.url !== url) {
+      const read = (bytes: Uint8Array) => readFilterSummary(url, bytes)
+      this.summary = { url, file: new KeptFile(this.keptFileParts(), url, read, () => this.upstream.freshFor) }
+    }
+    return this.summary.file.current(signal)
   }
 
   private keptFileParts(): KeptFileParts {
