@@ -6,6 +6,7 @@ import { Installation } from '../support/binary.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
+import { type Packagist, startPackagist } from '../support/upstream/packagist.ts'
 
 setDefaultTimeout(60_000)
 
@@ -14,6 +15,7 @@ const SECRET = 'canary:pass-8d1f'
 let root: string
 let source: GitServer
 let closed: GitServer
+let upstream: Packagist
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'package-broker-sources-'))
@@ -22,11 +24,13 @@ beforeAll(async () => {
   }
   source = await startGitServer({ root })
   closed = await startGitServer({ root, auth: { user: 'ann', password: SECRET } })
+  upstream = await startPackagist({ credentials: { kind: 'header', name: 'X-Key', value: SECRET } })
 })
 
 afterAll(async () => {
   await source?.stop()
   await closed?.stop()
+  await upstream?.stop()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -107,14 +111,13 @@ describe.each(['without a server', 'through the socket of a running server'])('c
     const credential = ['--credential-type', 'custom_header', '--credential-file', file]
     const settings = ['--package-filter', 'psr/*', '--package-deny', 'psr/evil', '--priority=-2', '--fresh-for', '5']
     const ages = ['--minimum-release-age', '86400', '--release-age-exceptions', 'psr/log']
-    const url = `${source.url}/packages.json`
-    const added = await json(
-      ...['repository', 'add', url, '--type', 'composer', '--no-wait', ...credential, ...settings, ...ages],
-    )
+    const url = `${upstream.url}/packages.json`
+    const added = await json('repository', 'add', url, '--type', 'composer', ...credential, ...settings, ...ages)
     const set = { package_filter: 'psr/*', package_deny: 'psr/evil', priority: -2, fresh_for: 5 }
     expect(added).toMatchObject({ ...set, minimum_release_age: 86_400, release_age_exceptions: 'psr/log' })
-    expect(added).toMatchObject({ url: source.url, credential_type: 'custom_header', has_credentials: true })
-    const back = ['--package-deny', '', '--priority', '0', '--release-age-passes-fixes', 'true', '--no-wait']
+    expect(added).toMatchObject({ url: upstream.url, credential_type: 'custom_header', has_credentials: true })
+    expect(added).toMatchObject({ status: 'active', issues: [] })
+    const back = ['--package-deny', '', '--priority', '0', '--release-age-passes-fixes', 'true']
     const changed = await json('repository', 'set', String(added.id), ...back)
     expect(changed).toMatchObject({ ...set, package_deny: null, priority: 0, release_age_passes_fixes: true })
   })

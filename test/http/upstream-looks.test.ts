@@ -44,12 +44,14 @@ describe('a look at an upstream', () => {
 
   test('tells why it cannot be asked, until it can', async () => {
     await begin({ credentials: { kind: 'bearer', token: SECRET } })
-    const { id, status, error_code, error_message } = await bench.add({
+    const { id, status, error_code, error_message, next_sync_at } = await bench.add({
       credential_type: 'bearer',
       auth_credentials: 'another token',
     })
     expect({ status, error_code }).toEqual({ status: 'error', error_code: 'credentials' })
     expect(error_message).toContain('auth_credentials')
+    // A person has to mend that, so it is not tried again soon.
+    expect(next_sync_at - bench.app.clock.now).toBeGreaterThan(15_000)
     await bench.app.ask(`/api/repositories/${id}`, { method: 'PATCH', json: { auth_credentials: SECRET } })
     expect(await bench.app.synced(id)).toMatchObject({ status: 'active', error_code: null, error_message: null })
     await bench.packagist.stop()

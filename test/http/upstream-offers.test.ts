@@ -55,6 +55,8 @@ describe('names of upstreams', () => {
     expect(body['available-package-patterns']).toEqual(['acme/*'])
     const { token } = await bench.app.token({ allowed_package_prefixes: ['psr/l'] })
     expect((await bench.root(token)).body['available-packages']).toEqual(['psr/log'])
+    await bench.look(id)
+    expect((await bench.root()).date).toBe(date)
     closed['available-packages'] = ['psr/log', 'psr/clock']
     bench.app.clock.now += 3_600
     bench.packagist.publish('psr/log', '3.0.0')
