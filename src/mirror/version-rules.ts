@@ -1,11 +1,12 @@
 import { autoloadProblem } from '../composer/autoload-rules.ts'
 import { branchAlias, DEFAULT_BRANCH_ALIAS } from '../composer/branch-alias.ts'
 import { jsonValue, type RawFields } from '../composer/json.ts'
+import { isEmpty } from '../composer/manifest.ts'
 import { constraintProblem, fieldProblem, linksToOwnVersion, RULED_FIELDS } from '../composer/manifest-rules.ts'
 import { normalizeVersion } from '../composer/version-parser.ts'
 import { messageOf } from '../errors.ts'
 
-/** Fields that clients use as texts, beside those of a composer.json. */
+/** Fields that clients use as texts, beside those of a composer.json; the last one even when it is empty. */
 const TEXTS = ['time', 'notification-url', 'installation-source']
 
 /**
@@ -79,7 +80,8 @@ function firstOf(fields: readonly string[], check: (field: string) => string | n
 }
 
 function textProblem(field: string, raw: string | undefined): string | null {
-  return raw === undefined || raw === 'null' || raw.startsWith('"') ? null : `${field} must be a string`
+  if (raw === undefined || raw === 'null' || raw.startsWith('"')) return null
+  return field !== 'installation-source' && isEmpty(jsonValue(raw)) ? null : `${field} must be a string`
 }
 
 function ownVersionProblem(fields: RawFields): string | null {
