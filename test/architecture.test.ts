@@ -6,7 +6,8 @@ import { dirname, join, relative } from 'node:path'
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['commands'],
   build: [],
-  commands: ['app', 'config', 'data-directory', 'errors', 'observability'],
+  commands: ['app', 'bundle', 'composer', 'config', 'data-directory', 'errors', 'observability'],
+  bundle: ['composer', 'errors', 'mirror'],
   app: [
     'archives',
     'auth',

@@ -9,6 +9,8 @@ import { silentLogger } from '../observability/logger.ts'
 export interface ManagementClient {
   /** Sends a request and returns the body. Throws AppError with the sentence of the server when it refuses. */
   call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown>
+  /** Sends a GET; any status is an answer. */
+  get(path: string): Promise<Response>
   /** Uploads a file, a piece at a time, and returns the answer. Throws AppError like `call`. */
   upload(path: string, file: Blob): Promise<unknown>
   /** The pages of a list, one after the other. */
@@ -75,6 +77,7 @@ function clientOf(send: Send): ManagementClient {
   }
 
   return {
+    get: (path) => send(path, { method: 'GET' }),
     call: async (method, path, body) => (await request(method, path, body)).json(),
     upload: async (path, body) =>
       (await accepted(path, { method: 'PUT', body, headers: { 'Content-Type': 'application/zip' } })).json(),

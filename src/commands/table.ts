@@ -2,7 +2,9 @@ import { artifact } from './artifact.ts'
 import { audit } from './audit.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
+import { exportCommand } from './export.ts'
 import { healthcheck } from './healthcheck.ts'
+import { mirror } from './mirror.ts'
 import { packages } from './package.ts'
 import { repository } from './repository.ts'
 import { serve } from './serve.ts'
@@ -15,6 +17,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   artifact,
   package: packages,
   token,
+  mirror,
+  export: exportCommand,
   audit,
   config,
   healthcheck,

@@ -42,6 +42,11 @@ export class JsonScanner {
     this.#whole(() => this.members(member))
   }
 
+  /** Where in the text it stands: after `next` at the first character of a value, after a value behind its last. */
+  get position(): number {
+    return this.#index
+  }
+
   /** What kind of value comes next. */
   next(): 'object' | 'list' | 'other' {
     this.#skipBlanks()
