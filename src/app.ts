@@ -18,6 +18,8 @@ import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
 import { lookAtUpstream } from './mirror/look.ts'
+
+import { MirroredArchives } from './mirror/mirrored-archives.ts'
 import { type OpenMirror, openMirror } from './mirror/open-mirror.ts'
 import { COMPOSER } from './mirror/upstream-address.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
@@ -96,6 +98,7 @@ async function assemble(base: Foundation): Promise<App> {
     catalog,
     queue,
     openSource,
+    mirroredArchives: mirroredArchives(parts),
     roots: new RootDocuments(catalog, upstreamSet, base.installedAt, config),
     documents: new PackageDocuments(tables.packages),
     mirror: mirror.documents,
@@ -106,6 +109,11 @@ async function assemble(base: Foundation): Promise<App> {
     ready: () => checkReady(base),
   })
   return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken })
+}
+
+function mirroredArchives(parts: Parts & { readonly mirror: OpenMirror }): MirroredArchives {
+  const { upstreamSet: upstreams, mirror, tables, archiveDownloads: store, http, now } = parts
+  return new MirroredArchives({ mirror: mirror.documents, upstreams, table: tables.upstreamArchives, store, http, now })
 }
 
 function createAdmission({ config, now, tables }: Foundation, facts: RequestFacts) {
@@ -196,7 +204,8 @@ function runnable(parts: Running): App {
         ...listeners.map((listener) => listener.stop(graceMs)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
       ])
-      await Promise.all([parts.archives.stop(), parts.uploads.stop(), parts.mirror.documents.stop()])
+      const { archives, archiveDownloads, uploads, mirror } = parts
+      await Promise.all([archives, archiveDownloads, uploads, mirror.documents].map((part) => part.stop()))
       await upkeep.finish()
       await db.close()
       lock.release()

@@ -99,14 +99,14 @@ const DEFINITIONS: readonly Definition[] = [
     'archiveDir',
     'ARCHIVE_DIR',
     '$DATA_DIR/archives',
-    'on-disk archive cache, and the zips that were uploaded',
+    'on-disk archive cache, archives fetched from upstreams, and the zips that were uploaded',
     (text, soFar) => resolve(text ?? `${soFar.dataDir}/archives`),
   ),
   define(
     'archiveMaxBytes',
     'ARCHIVE_MAX_BYTES',
     '0',
-    'size of the archive cache in bytes; 0 = no bound',
+    'bytes of built and fetched archives together, uploads not counted; built ones, which can be built again, go first; 0 = no bound',
     integer(0, 0, Number.MAX_SAFE_INTEGER),
   ),
   define(

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises'
 import type { ArchiveEvent } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
+import { DownloadStore } from './archives/download-store.ts'
 import type { FileSystem } from './archives/file-system.ts'
 import { UploadStore } from './archives/upload-store.ts'
 import { encryptionKey } from './auth/encryption-key.ts'
@@ -25,6 +26,8 @@ export interface Overrides {
   readonly logger?: Logger
   /** File operations of uploads. */
   readonly uploadFiles?: FileSystem
+  /** File operations of archives that are fetched. */
+  readonly downloadFiles?: FileSystem
   /** What the process is for, shown to a second one that wants the same data. */
   readonly purpose?: string
 }
@@ -43,6 +46,7 @@ export interface Foundation {
   readonly installedAt: number
   readonly http: UpstreamHttp
   readonly archives: ArchiveStore
+  readonly archiveDownloads: DownloadStore
   readonly uploads: UploadStore
   readonly uploadMaxBytes: number
 }
@@ -105,11 +109,24 @@ async function openArchives(
   { config, overrides, logger }: { config: Config; overrides: Overrides; logger: Logger },
   { archives: index }: Tables,
 ) {
-  const onEvent = (event: ArchiveEvent) => logArchiveEvent(logger, event)
+  const onEvent = (event: ArchiveEvent) => {
+    logArchiveEvent(logger, event)
+    if (event.type === 'fetched') archives.makeRoom()
+  }
   const shared = { directory: config.archiveDir, index, onEvent }
+  const { uploadFiles, downloadFiles } = overrides
+  const maxBytes = config.archiveMaxBytes
+  const archiveDownloads = await DownloadStore.open({
+    ...shared,
+    maxBytes,
+    ...(downloadFiles ? { fs: downloadFiles } : {}),
+  })
+  // What can be built again makes room for what an upstream may not have any more.
+  const archives = await ArchiveStore.open({ ...shared, maxBytes, otherBytes: () => archiveDownloads.bytes })
   return {
-    archives: await ArchiveStore.open({ ...shared, maxBytes: config.archiveMaxBytes }),
-    uploads: await UploadStore.open({ ...shared, ...(overrides.uploadFiles ? { fs: overrides.uploadFiles } : {}) }),
+    archives,
+    archiveDownloads,
+    uploads: await UploadStore.open({ ...shared, ...(uploadFiles ? { fs: uploadFiles } : {}) }),
     uploadMaxBytes: config.uploadMaxBytes,
   }
 }

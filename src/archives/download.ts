@@ -25,7 +25,7 @@ export interface WantedArchive {
   readonly sha1: string
   /** Host it comes from, with its port. */
   readonly host: string
-  /** Asks the upstream. Throws AppError, with `details.reason` 'busy' or 'unreachable' where asking again may help. */
+  /** Asks the upstream. Throws AppError, with `details.reason` 'rate_limited' or 'unreachable' where asking again may help. */
   open(signal: AbortSignal): Promise<Delivery>
   /** Keeps what its bytes are; returns the record that counts: this one, or the one that was there before. */
   record(record: ArchiveRecord): Promise<ArchiveRecord>
@@ -69,7 +69,7 @@ const SHOW_MS = 250
 export function pauseBeforeRetry(error: unknown, attempt: number, took: number): number | null {
   if (attempt >= RETRIES || took > QUICK_MS || !isAppError(error, 'upstream')) return null
   const { reason, retry_after: wished } = error.details
-  if (reason !== 'busy' && reason !== 'unreachable' && reason !== 'broken_off') return null
+  if (reason !== 'rate_limited' && reason !== 'unreachable' && reason !== 'broken_off') return null
   const pause = typeof wished === 'number' ? wished * 1000 : FIRST_PAUSE_MS * 2 ** attempt
   return pause > LONGEST_PAUSE_MS ? null : pause
 }
@@ -148,16 +148,12 @@ async function writeShowing(
 
 function checkBeginning(wanted: WantedArchive, beginning: Uint8Array): void {
   const problem = beginningProblem(wanted.form, beginning)
-  if (problem !== null)
-    throw wrongArchive(
-      wanted,
-      `What ${wanted.host} sends as the archive of ${wanted.subject} ${problem}; it is refused.`,
-    )
+  if (problem !== null) throw wrongArchive(wanted, `${archiveFrom(wanted)} ${problem}; it is refused.`)
 }
 
 async function check(tools: DownloadTools, download: Download, received: ReceivedBytes, temp: TempFile): Promise<void> {
   const { wanted, record } = download
-  const from = `The archive of ${wanted.subject} from ${wanted.host}`
+  const from = archiveFrom(wanted)
   if (wanted.sha1 !== '' && received.sha1 !== wanted.sha1)
     throw wrongArchive(wanted, `${from} has the SHA-1 ${received.sha1} instead of ${wanted.sha1}; it is refused.`)
   const problem = endProblem(wanted.form, await endOf(temp.path, tools.fs))
@@ -185,8 +181,13 @@ function assertRecorded(wanted: WantedArchive, record: ArchiveRecord, received: 
   if (record.sha256 === received.sha256 && record.size === received.size) return
   throw wrongArchive(
     wanted,
-    `The archive of ${wanted.subject} from ${wanted.host} has other bytes than it had before: the SHA-256 ${received.sha256} instead of ${record.sha256}; it is refused.`,
+    `${archiveFrom(wanted)} has other bytes than it had before: the SHA-256 ${received.sha256} instead of ${record.sha256}; it is refused.`,
   )
+}
+
+/** How each sentence about a wrong archive begins. */
+function archiveFrom({ subject, host }: WantedArchive): string {
+  return `The archive of ${subject} from ${host}`
 }
 
 function wrongArchive({ key }: WantedArchive, sentence: string): AppError {
@@ -194,10 +195,7 @@ function wrongArchive({ key }: WantedArchive, sentence: string): AppError {
 }
 
 function tooLarge(wanted: WantedArchive, largest: number): AppError {
-  return wrongArchive(
-    wanted,
-    `The archive of ${wanted.subject} from ${wanted.host} is larger than ${largest} bytes; it is refused.`,
-  )
+  return wrongArchive(wanted, `${archiveFrom(wanted)} is larger than ${largest} bytes; it is refused.`)
 }
 
 function brokenOff({ subject, host }: WantedArchive, cause: unknown): AppError {

@@ -13,7 +13,7 @@ export interface UpstreamDist {
 }
 
 /** Endings by which Composer tells what a downloaded file is, longest first (Composer: FileDownloader::getFileName). */
-const ENDING = /\.(tar\.gz|tar\.bz2|tar\.xz|tgz|tar|zip|phar|gz|xz|rar)$/i
+export const DIST_ENDING = /\.(tar\.gz|tar\.bz2|tar\.xz|tgz|tar|zip|phar|gz|xz|rar)$/i
 
 /** Reads the JSON text of a `dist`. Null for one that no server can hand on: none at all, a path, another protocol. */
 export function readUpstreamDist(raw: string | undefined): UpstreamDist | null {
@@ -41,6 +41,7 @@ export function distId({ url, reference, shasum }: UpstreamDist): string {
  * name and id, so that versions which share a `dist` in a minified list may share an address too.
  */
 export function distPath(name: string, version: string, dist: UpstreamDist): string {
-  const ending = ENDING.exec(new URL(dist.url).pathname)?.[1]?.toLowerCase() ?? (dist.type === 'zip' ? 'zip' : 'tar')
+  const ending =
+    DIST_ENDING.exec(new URL(dist.url).pathname)?.[1]?.toLowerCase() ?? (dist.type === 'zip' ? 'zip' : 'tar')
   return `/dist/${name}/${version.split('/').map(encodeURIComponent).join('/')}.${ending}?dist=${distId(dist)}`
 }

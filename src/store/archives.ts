@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm'
-import type { Database } from './database.ts'
+import type { Database, Queries } from './database.ts'
 import { archives } from './schema.ts'
 
 /** Which archive: the files of one reference of a repository below `path` ('' = all of it). */
@@ -38,13 +38,7 @@ export class ArchiveTable {
 
   /** Keeps the digests unless there are some; returns the ones that count. */
   async record(place: ArchivePlace, digests: ArchiveDigests): Promise<ArchiveDigests> {
-    return this.db.write(async (tx) => {
-      await tx
-        .insert(archives)
-        .values({ ...place, ...digests })
-        .onConflictDoNothing()
-      return (await tx.select(COLUMNS).from(archives).where(at(place)).get()) ?? digests
-    })
+    return this.db.write((tx) => keepDigests(tx, place, digests))
   }
 
   /** True when an uploaded archive with these bytes is referred to. */
@@ -52,6 +46,15 @@ export class ArchiveTable {
     const uploaded = and(eq(archives.sha256, sha256), eq(archives.format, UPLOADED_FORMAT))
     return (await this.db.read.select(COLUMNS).from(archives).where(uploaded).limit(1).get()) !== undefined
   }
+}
+
+/** Keeps the digests, inside a write transaction, unless there are some; returns the ones that count. */
+export async function keepDigests(tx: Queries, place: ArchivePlace, digests: ArchiveDigests): Promise<ArchiveDigests> {
+  await tx
+    .insert(archives)
+    .values({ ...place, ...digests })
+    .onConflictDoNothing()
+  return (await tx.select(COLUMNS).from(archives).where(at(place)).get()) ?? digests
 }
 
 /** `format` of archives that were uploaded: their bytes are kept, and nothing here can make them again. */

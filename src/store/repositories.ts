@@ -174,11 +174,11 @@ export class RepositoryTable {
           .set({ offered: false, latestVersion: null, revision: await nextRevision(tx), modifiedAt, updatedAt: now })
           .where(eq(packages.id, row.id))
       }
-      // Uploads and built archives are different files, even with the same bytes.
+      // Uploads, built archives and those of upstreams are different files, even with the same bytes.
       const kept = tx
         .select({ sha256: other.sha256 })
         .from(other)
-        .where(sql`${other.repositoryId} <> ${id} AND (${other.format} = 0) = (${archives.format} = 0)`)
+        .where(sql`${other.repositoryId} <> ${id} AND ${origin(other.format)} = ${origin(archives.format)}`)
       const freed = await tx
         .selectDistinct({ sha256: archives.sha256 })
         .from(archives)
@@ -250,6 +250,9 @@ function placeOf(id: string): SQL {
 }
 
 const other = alias(archives, 'other')
+
+/** Which of the stores of archives has the file of a record: the sign of its `format`. */
+const origin = (format: typeof archives.format | typeof other.format) => sql`min(1, max(-1, ${format}))`
 
 /** Where the credentials of a repository are stored, which is what they are sealed to. */
 export function credentialsPlace(repositoryId: string): string {

@@ -98,7 +98,10 @@ export const upstreamDocuments = sqliteTable(
   ],
 )
 
-/** Archives that documents named once and no longer do: lock files still do. */
+/**
+ * What addresses of archives mean that lock files may hold: of those that were fetched, and of those that documents
+ * named once and no longer do.
+ */
 export const retiredDists = sqliteTable(
   'retired_dists',
   {

@@ -13,6 +13,7 @@ import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
+import { UpstreamArchiveTable } from './upstream-archives.ts'
 import { UpstreamDocumentTable } from './upstream-documents.ts'
 import { UpstreamFileTable } from './upstream-files.ts'
 import { UpstreamIssueTable } from './upstream-issues.ts'
@@ -34,6 +35,7 @@ export function openTables(db: Database) {
     upstreams: new UpstreamTable(db),
     upstreamLog: new UpstreamLogTable(db),
     upstreamNames: new UpstreamNameTable(db),
+    upstreamArchives: new UpstreamArchiveTable(db),
     jobs: new JobTable(db),
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),

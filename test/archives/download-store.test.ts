@@ -176,7 +176,7 @@ describe('what is no archive, or not the one that was wanted', () => {
 
 describe('an upstream that fails', () => {
   const busy = (details: Record<string, unknown> = {}) =>
-    new AppError('upstream', 'repo.example.com is busy.', { details: { reason: 'busy', ...details } })
+    new AppError('upstream', 'repo.example.com is busy.', { details: { reason: 'unreachable', ...details } })
 
   test('is asked again twice, as long as nobody has seen anything', async () => {
     const { store, want } = await bench.open()

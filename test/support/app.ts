@@ -67,6 +67,16 @@ export class TestApp extends Broker {
     return (await this.app.start()).url
   }
 
+  /** Names of the archives in a folder of their directory. */
+  filesOf(folder: string): string[] {
+    return [...new Bun.Glob('**/*').scanSync({ cwd: join(this.app.config.archiveDir, folder), dot: true })].sort()
+  }
+
+  /** Deletes the archives in a folder, as when the disk is lost. */
+  removeFiles(folder: string): void {
+    for (const name of this.filesOf(folder)) rmSync(join(this.app.config.archiveDir, folder, name))
+  }
+
   /** Stops the app; the directory is removed unless `keep` is set. */
   async stop(keep = false): Promise<void> {
     await this.app.stop(1_000)

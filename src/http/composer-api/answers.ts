@@ -1,16 +1,18 @@
+import { IncomingArchive } from '../../archives/incoming-archive.ts'
 import { type Caller, maySee, maySeeVendor, refusalOf } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { AppError } from '../../errors.ts'
 import type { Mirror, MirroredDocument } from '../../mirror/upstream.ts'
 import type { BaseUrlOf } from '../base-url.ts'
-import { archiveResponse } from './archive-response.ts'
-import { type DistParts, findArchive, parseDistRequest } from './dist.ts'
+import { archiveResponse, incomingArchiveResponse } from './archive-response.ts'
+import { type DistParts, type DistRequest, findArchive, parseDistRequest, refuseUnsafe } from './dist.ts'
 import type { MirroredDocuments } from './mirrored-document.ts'
 import { emptyPackageDocument, type PackageDocuments } from './package-document.ts'
 import type { RecentArchives } from './recent-archives.ts'
+import { findUpstreamArchive, type UpstreamDistParts } from './upstream-dist.ts'
 
 /** What answers about packages are made from. */
-export interface AnswerParts extends DistParts {
+export interface AnswerParts extends DistParts, UpstreamDistParts {
   readonly documents: PackageDocuments
   /** Packages of upstreams. */
   readonly mirror: Mirror
@@ -80,7 +82,7 @@ function mirroredAnswer(
 
 /**
  * The archive at the address of a request, whose path begins at `pathAt`.
- * Throws what `findArchive` throws.
+ * Throws what `findArchive` and `findUpstreamArchive` throw.
  */
 export function archiveAnswer(
   parts: AnswerParts,
@@ -95,6 +97,7 @@ export function archiveAnswer(
   if (!recent || refusalOf(caller.scope, recent.packageName, recent.version) !== null) {
     return foundArchive(parts, caller, request, { address, revision })
   }
+  refuseUnsafe(parts, recent.packageName, recent.version)
   return archiveResponse(request, recent.file, recent.fileName)
 }
 
@@ -105,10 +108,17 @@ async function foundArchive(
   { address, revision }: { address: string; revision: number },
 ): Promise<Response> {
   const wanted = parseDistRequest(new URL(request.url))
-  const { file, version } = await findArchive(parts, caller, wanted)
-  const fileName = `${wanted.name}-${wanted.version}.zip`
-  parts.recentArchives.keep(address, revision, { packageName: wanted.name, version, fileName, file })
-  return archiveResponse(request, file, fileName)
+  const { archive, version } = isUpstreams(wanted)
+    ? await findUpstreamArchive(parts, caller, request, wanted)
+    : await findArchive(parts, caller, wanted)
+  const fileName = `${wanted.name}-${wanted.version}.${wanted.ending}`
+  if (archive instanceof IncomingArchive) return incomingArchiveResponse(archive, fileName)
+  parts.recentArchives.keep(address, revision, { packageName: wanted.name, version, fileName, file: archive })
+  return archiveResponse(request, archive, fileName)
+}
+
+function isUpstreams(wanted: DistRequest): wanted is DistRequest & { readonly dist: string } {
+  return wanted.dist !== null
 }
 
 function noSuchPackage(): AppError {

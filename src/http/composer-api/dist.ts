@@ -3,6 +3,7 @@ import { type Caller, limitsVersions, maySee, refusalOf, type Scope, type Scoped
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { normalizeVersion } from '../../composer/version-parser.ts'
 import { AppError } from '../../errors.ts'
+import { DIST_ENDING } from '../../mirror/dist-address.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageTable, PublishedReference } from '../../store/packages.ts'
 import { type PublishedArchiveParts, publishedArchive } from '../published-archive.ts'
@@ -11,24 +12,40 @@ import { type PublishedArchiveParts, publishedArchive } from '../published-archi
 export interface DistRequest {
   readonly name: string
   readonly version: string
+  /** Ending of the file's name, after the dot. */
+  readonly ending: string
   readonly reference: string | null
+  /** What an archive of an upstream is named by; null for one of an owned package. */
+  readonly dist: string | null
+}
+
+/** Says why nobody may have the archive of a version, whatever their scope, as a sentence; null when they may. */
+export type ArchiveRefusal = (name: string, version: ScopedVersion) => string | null
+
+/** What decides which archives are refused to everybody. */
+export interface RefusalParts {
+  readonly archiveRefusal?: ArchiveRefusal
 }
 
 /** What finding an archive takes. */
-export interface DistParts extends PublishedArchiveParts {
+export interface DistParts extends PublishedArchiveParts, RefusalParts {
   readonly catalog: PackageCatalog
   readonly packages: PackageTable
 }
 
-/** Reads `/dist/{vendor}/{package}/{version}.zip[?reference=…]`. Throws AppError('not_found') for any other form. */
+/**
+ * Reads `/dist/{vendor}/{package}/{version}.zip[?reference=…]`, and `…/{version}.{ending}?dist=…` for an archive of an
+ * upstream. Throws AppError('not_found') for any other form.
+ */
 export function parseDistRequest(url: URL): DistRequest {
   const [, , vendor = '', name = '', ...rest] = url.pathname.split('/')
   const file = decode(rest.join('/'))
   const full = `${decode(vendor)}/${decode(name)}`.toLowerCase()
-  const reference = url.searchParams.get('reference')
-  const known = reference === null || /^[0-9a-f]{40}$/.test(reference)
-  if (packageNameProblem(full) !== null || !file.endsWith('.zip') || file.length > 500 || !known) throw noSuchArchive()
-  return { name: full, version: file.slice(0, -'.zip'.length), reference }
+  const [reference, dist] = [url.searchParams.get('reference'), url.searchParams.get('dist')]
+  const known = [reference, dist].every((id) => id === null || /^[0-9a-f]{40}$/.test(id))
+  const ending = (dist === null ? /\.(zip)$/ : DIST_ENDING).exec(file)?.[1] ?? ''
+  if (packageNameProblem(full) !== null || ending === '' || file.length > 500 || !known) throw noSuchArchive()
+  return { name: full, version: file.slice(0, -ending.length - 1), ending, reference, dist }
 }
 
 /**
@@ -40,19 +57,31 @@ export async function findArchive(
   parts: DistParts,
   caller: Caller,
   request: DistRequest,
-): Promise<{ file: ArchiveFile; version: ScopedVersion }> {
+): Promise<{ archive: ArchiveFile; version: ScopedVersion }> {
   const { scope } = caller
   const { name } = request
-  if (!maySee(scope, name)) throw new AppError('forbidden', `This token does not cover the package ${name}.`)
+  refuseOutside(scope, name)
   const published = await publishedFiles(parts, request)
   if (!published || refusalOf(scope, name, published) !== null) throw unavailable(scope, name)
-  const file = await publishedArchive(parts, published)
-  if (!file) throw unavailable(scope, name)
-  return { file, version: published }
+  refuseUnsafe(parts, name, published)
+  const archive = await publishedArchive(parts, published)
+  if (!archive) throw unavailable(scope, name)
+  return { archive, version: published }
 }
 
-/** For a scope that limits versions one that is not there and one that it does not cover are the same thing. */
-function unavailable(scope: Scope, name: string): AppError {
+/** Throws AppError('forbidden') for a package outside the scope, existing or not. */
+export function refuseOutside(scope: Scope, name: string): void {
+  if (!maySee(scope, name)) throw new AppError('forbidden', `This token does not cover the package ${name}.`)
+}
+
+/** Throws AppError('forbidden') for a version that nobody may have. */
+export function refuseUnsafe({ archiveRefusal }: RefusalParts, name: string, version: ScopedVersion): void {
+  const refusal = archiveRefusal?.(name, version) ?? null
+  if (refusal !== null) throw new AppError('forbidden', refusal)
+}
+
+/** The error for a version that is not there. For a scope that limits versions one that is not there and one that it does not cover are the same thing. */
+export function unavailable(scope: Scope, name: string): AppError {
   if (!limitsVersions(scope, name)) return noSuchArchive()
   return new AppError(
     'forbidden',
@@ -75,6 +104,7 @@ function decode(text: string): string {
   }
 }
 
-function noSuchArchive(): AppError {
+/** The error for an archive that is not there. */
+export function noSuchArchive(): AppError {
   return new AppError('not_found', 'There is no such archive here: the package, version or reference is unknown.')
 }

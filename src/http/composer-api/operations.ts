@@ -2,6 +2,7 @@ import { t } from 'elysia'
 import { shape } from '../openapi/fields.ts'
 import type { HeaderName } from '../openapi/headers.ts'
 import { operation } from '../openapi/operation.ts'
+import { ARCHIVE_TYPES } from './archive-response.ts'
 
 const RootDocument = shape('RootDocument', {
   packages: t.Object({}, { additionalProperties: false, description: 'always empty: metadata is asked for by name' }),
@@ -103,17 +104,23 @@ const archive = {
       schema: t.String({ pattern: '^[0-9a-f]{40}$' }),
       example: 'd34db33fd34db33fd34db33fd34db33fd34db33f',
     },
+    dist: {
+      description: 'Which archive of another Composer repository, as metadata names it; it may have another ending.',
+      schema: t.String({ pattern: '^[0-9a-f]{40}$' }),
+      example: '5f3c0a5d1c6e0f5b8e0b6f6d0c9a4b7e2d1f8a3c',
+    },
   },
   errors: {
     forbidden: 'This token does not cover the package acme/lib.',
     not_found: 'There is no such archive here: the package, version or reference is unknown.',
     too_large: 'The files of this version are larger than an archive may be.',
     upstream: 'The source could not be reached.',
+    unavailable: 'Too many archives are being prepared at the moment; try again in a minute.',
     disk_full: 'The disk that holds the archives is full; free space on it and try again.',
   },
 }
 
-const wholeArchive = { contentType: 'application/zip', headers: [...ARCHIVE_HEADERS, 'Content-Length'] } as const
+const wholeArchive = { contentType: ARCHIVE_TYPES, headers: [...ARCHIVE_HEADERS, 'Content-Length'] } as const
 const noArchive = { description: 'The copy is still good.', headers: ARCHIVE_HEADERS }
 
 /** The operations that `composer` calls. */
@@ -185,6 +192,8 @@ export const COMPOSER_OPERATIONS = {
     ...archive,
     id: 'getArchive',
     summary: 'The files of a version',
+    description:
+      'An archive of another Composer repository is fetched when it is first asked for. While it comes in it is sent without a length and an `ETag`, in chunks, and broken off when it is not the one that its metadata means.',
     requestHeaders: {
       Range: { description: 'The part that is wanted.', schema: t.String(), example: 'bytes=0-99' },
       'If-Range': { description: '`ETag` that the part must belong to.', schema: t.String() },
@@ -194,7 +203,7 @@ export const COMPOSER_OPERATIONS = {
       200: { description: 'The archive.', ...wholeArchive },
       206: {
         description: 'The part of the archive.',
-        contentType: 'application/zip',
+        contentType: ARCHIVE_TYPES,
         headers: [...wholeArchive.headers, 'Content-Range'],
       },
       304: noArchive,

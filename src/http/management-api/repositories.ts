@@ -1,5 +1,6 @@
 import { Elysia, type Static, t } from 'elysia'
 import type { ArchiveStore } from '../../archives/archive-store.ts'
+import type { DownloadStore } from '../../archives/download-store.ts'
 import type { UploadStore } from '../../archives/upload-store.ts'
 import type { Caller } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
@@ -34,6 +35,7 @@ export interface RepositoryRoutesParts extends RepositoryChangeParts, Idempotenc
   readonly catalog: PackageCatalog
   readonly archives: ArchiveStore
   readonly uploads: UploadStore
+  readonly archiveDownloads: DownloadStore
   readonly audit: AuditTrail
   readonly baseUrlOf: BaseUrlOf
 }
@@ -164,7 +166,8 @@ async function deleteRepository(parts: RepositoryRoutesParts, { request, caller 
   })
   if (freed === null) throw unknown(id)
   await parts.catalog.refresh()
-  await (row.vcsType === ARTIFACT ? parts.uploads.release(freed) : parts.archives.remove(freed))
+  if (row.vcsType === ARTIFACT) await parts.uploads.release(freed)
+  else await (upstream === null ? parts.archives : parts.archiveDownloads).remove(freed)
   return { message: 'Repository deleted' }
 }
 

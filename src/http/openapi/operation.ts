@@ -3,11 +3,11 @@ import type { AccessRule } from '../plugins/authenticate.ts'
 import { ALWAYS, type ErrorSentences, errorAnswers } from './errors.ts'
 import { EVERYWHERE, type HeaderName, RATE_LIMIT } from './headers.ts'
 
-/** An answer of an operation. Without a schema it has no body, unless `contentType` names one that is no JSON. */
+/** An answer of an operation. Without a schema it has no body, unless `contentType` names one, or several, that are no JSON. */
 export interface Answer {
   readonly description: string
   readonly schema?: TSchema
-  readonly contentType?: string
+  readonly contentType?: string | readonly string[]
   /** Beside those that every answer carries. */
   readonly headers?: readonly HeaderName[]
   readonly examples?: Readonly<Record<string, unknown>>
@@ -127,12 +127,11 @@ function response(answer: Answer, further: readonly HeaderName[]) {
   const { description, schema, contentType = 'application/json', headers = [], examples } = answer
   const names = new Set([...EVERYWHERE, ...headers, ...further])
   const body = schema ?? (contentType === 'application/json' ? undefined : {})
+  const media = { schema: body, ...(examples ? { examples: exampleObjects(examples) } : {}) }
   return {
     description,
     headers: Object.fromEntries([...names].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
-    ...(body === undefined
-      ? {}
-      : { content: { [contentType]: { schema: body, ...(examples ? { examples: exampleObjects(examples) } : {}) } } }),
+    ...(body === undefined ? {} : { content: Object.fromEntries([contentType].flat().map((type) => [type, media])) }),
   }
 }
 
