@@ -74,12 +74,13 @@ describe.skipIf(!composerAvailable)('one address for private packages and those 
 
   test('each name comes from where it belongs, and archives from here', async () => {
     const project = await projectWith({ 'acme/lib': '*', 'psr/log': '*', 'partner/tool': '*' })
-    const { code, output } = await lock(project)
+    const { code, output } = await project.run('update')
     expect({ code, output }).toMatchObject({ code: 0 })
     expect(locked(project).sort()).toEqual(['acme/lib 1.0.0', 'partner/tool 1.0.0', 'psr/log 2.0.0'])
     expect(project.locked().every(({ dist }) => dist.url.startsWith(`${server.url}/dist/`))).toBe(true)
     expect(named(/acme/)).toEqual([])
     expect(partner.log.matching('/p2/').map(({ path }) => path)).toEqual(['/p2/partner/tool.json'])
+    for (const name of ['acme/lib', 'psr/log', 'partner/tool']) expect(project.has(`vendor/${name}`)).toBe(true)
     expect(packagist.log.requests.every(({ authorization }) => authorization === undefined)).toBe(true)
   })
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { LookTest } from '../support/looks.ts'
+import { startSatis } from '../support/upstream/satis.ts'
 
 setDefaultTimeout(30_000)
 
@@ -67,6 +68,23 @@ describe('names of upstreams', () => {
     expect((await bench.root()).date).toBeGreaterThan(date)
   })
 })
+
+test.each(['inline', 'includes', 'providers', 'metadata'] as const)(
+  'of Satis in the form %s: those it has',
+  async (form) => {
+    await begin()
+    const packages = ['team/a', 'team/b'].map((name) => ({ name, versions: ['1.0.0'] }))
+    const satis = await startSatis({ packages, form })
+    try {
+      const { id } = (await bench.app.addRepository(satis.url, { vcs_type: 'composer' })) as { id: string }
+      expect(await bench.newest(id)).toMatchObject({ state: 'done', added: ['team/a', 'team/b'] })
+      expect((await bench.root()).body['available-packages']).toEqual(['team/a', 'team/b'])
+      expect(await bench.versions('team/a')).toEqual(['1.0.0'])
+    } finally {
+      await satis.stop()
+    }
+  },
+)
 
 describe('conflicts', () => {
   async function conflicts(): Promise<unknown> {
