@@ -33,7 +33,6 @@ interface Known<T> {
 export class KeptFile<T> {
   private known: Known<T> | null = null
   private loaded = false
-  private expired = false
   private nextTry = 0
 
   /**
@@ -79,14 +78,8 @@ export class KeptFile<T> {
     )
   }
 
-  /** Makes the next question go to the upstream. */
-  expire(): void {
-    this.expired = true
-    this.nextTry = 0
-  }
-
   private isFresh(known: Known<T>, age: number): boolean {
-    return !this.expired && age < this.freshFor(known.value)
+    return age < this.freshFor(known.value)
   }
 
   private holdsOut(known: Known<T>, age: number): boolean {
@@ -117,7 +110,6 @@ export class KeptFile<T> {
     const request = { url: this.url, known: known?.file ?? null, limit: MAX_FILE_BYTES, deadline: fileDeadline }
     const answer = await transfers.fetch(request, signal)
     const checkedAt = now()
-    this.expired = false
     if (answer.kind === 'absent') throw protocolError(`There is nothing at ${this.url} (HTTP 404).`)
     if (answer.kind === 'unchanged') {
       if (known === null) throw protocolError(`${this.url} did not change, it says, but is not known here.`)

@@ -1,5 +1,6 @@
 import { matchesAny } from '../composer/name-pattern.ts'
 import { isPlatformPackage, packageNameProblem } from '../composer/package-name.ts'
+import { isAppError } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { UpstreamFileTable } from '../store/upstream-files.ts'
@@ -8,7 +9,7 @@ import type { HostGates } from './host-gate.ts'
 import { KeptFile, type KeptFileParts } from './kept-file.ts'
 import { NameList } from './name-list.ts'
 import type { OnIssue } from './package-document.ts'
-import { PackageDocuments } from './package-documents.ts'
+import { type DocumentQuestion, PackageDocuments } from './package-documents.ts'
 import { PackageIndexes } from './package-index.ts'
 import { protocolError } from './response-body.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -161,9 +162,20 @@ class HttpUpstreamReader implements UpstreamReader {
     const root = await this.root(signal)
     if (!offers(root, name)) return { kind: 'absent' }
     const key = `document ${name} ${dev} ${known?.etag} ${known?.lastModified}`
-    return this.flights.run(key, signal, async (shared) =>
-      this.documents.read({ name, dev, known }, root, await this.indexes.of(root, shared), shared),
-    )
+    return this.flights.run(key, signal, (shared) => this.foundBy(root, { name, dev, known }, shared))
+  }
+
+  /** What a root names may have made place for something newer since: then the root has changed too. */
+  private async foundBy(root: UpstreamRoot, question: DocumentQuestion, signal: AbortSignal): Promise<DocumentAnswer> {
+    try {
+      return await this.documents.read(question, root, await this.indexes.of(root, signal), signal)
+    } catch (error) {
+      const isNamed = root.layout.kind === 'hashed' || root.layout.kind === 'static'
+      if (!isNamed || !isAppError(error, 'upstream') || error.details.reason !== 'protocol') throw error
+      const newer = await this.rootFile.asked(signal)
+      if (newer === root) throw error
+      return this.documents.read(question, newer, await this.indexes.of(newer, signal), signal)
+    }
   }
 
   async search(text: string, type: string, signal: AbortSignal): Promise<readonly FoundPackage[] | null> {

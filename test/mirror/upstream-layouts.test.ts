@@ -162,11 +162,24 @@ describe('an upstream with files named by their hash', () => {
     expect(magento.log.matching('/p/provider-')).toHaveLength(3)
   })
 
-  test.each(['/p/provider-ce', '/p/acme/lib'])('is not believed with other bytes at %s', async (path) => {
+  test.each([
+    ['/p/provider-ce', '{"providers":{}}'],
+    ['/p/acme/lib', '{"packages":{"acme/lib":{}}}'],
+  ])('is not believed with other bytes at %s', async (path, body) => {
     const magento = kept(await startMagento({ packages }))
-    magento.faults.add({ path, kind: 'wrong-bytes' })
+    magento.faults.add({ path, kind: 'body', body, contentType: 'application/json' })
     const reader = await newBench().reader({ url: magento.url })
-    expect(await failureOf(reader.document('acme/lib', false, null, patient))).toMatchObject({ reason: 'protocol' })
+    const failure = await failureOf(reader.document('acme/lib', false, null, patient))
+    expect(failure?.message).toContain('does not have the sha256')
+  })
+
+  test('is asked for its root again when a file has made place for a newer one', async () => {
+    const magento = kept(await startMagento({ packages }))
+    const reader = await newBench().reader({ url: magento.url })
+    await reader.document('acme/meta', false, null, patient)
+    magento.publish('acme/lib', '1.11.0')
+    magento.faults.add({ path: '/p/acme/lib', kind: 'status', status: 404, times: 1 })
+    expect((await read(reader, 'acme/lib', false))?.[1]?.version).toBe('1.11.0')
   })
 
   test('has not lost a package whose file is missing', async () => {
