@@ -10,6 +10,7 @@ import { baseUrlFinder } from './http/base-url.ts'
 import { clientAddressFinder } from './http/client-address.ts'
 import { MirroredDocuments } from './http/composer-api/mirrored-document.ts'
 import { PackageDocuments } from './http/composer-api/package-document.ts'
+import { OwnPolicies } from './http/composer-api/package-policies.ts'
 import { RootDocuments } from './http/composer-api/root-document.ts'
 import { DownloadCounts } from './http/download-counts.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
@@ -25,6 +26,7 @@ import { COMPOSER } from './mirror/upstream-address.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
 import type { Logger } from './observability/logger.ts'
 import { PackageCatalog } from './store/catalog.ts'
+import { PolicyCatalog } from './store/policy-catalog.ts'
 import type { RepositoryRow } from './store/repositories.ts'
 import { SyncQueue } from './sync/queue.ts'
 import { credentialsOpener, sourceOpener } from './sync/repository-source.ts'
@@ -70,9 +72,12 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, tables, secretBox } = base
   const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox), { alone: ownsDatabase(config) })
+  const policies = new PolicyCatalog(tables.policyChanges, tables.advisories, tables.filters)
   const catalog = new PackageCatalog(tables.packages, {
     reservedVendors: config.reservedVendors,
-    alongside: () => upstreamSet.refresh(),
+    async alongside() {
+      await Promise.all([upstreamSet.refresh(), policies.refresh()])
+    },
   })
   await catalog.refresh()
   const facts = new RequestFacts()
@@ -81,7 +86,7 @@ async function assemble(base: Foundation): Promise<App> {
   const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const mirror = openMirror({ ...base, upstreams: upstreamSet })
-  const parts = { ...base, catalog, upstreamSet, verifier, limits, mirror }
+  const parts = { ...base, catalog, policies, upstreamSet, verifier, limits, mirror }
   const openSource = sourceOpener({ ...base, ...tables, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
@@ -99,10 +104,9 @@ async function assemble(base: Foundation): Promise<App> {
     queue,
     openSource,
     mirroredArchives: mirroredArchives(parts),
-    roots: new RootDocuments(catalog, upstreamSet, base.installedAt, config),
-    documents: new PackageDocuments(tables.packages),
+    policies,
     mirror: mirror.documents,
-    mirrored: new MirroredDocuments(now),
+    ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
     nextLookAt: (row) => Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
@@ -116,6 +120,18 @@ function mirroredArchives(parts: Parts & { readonly mirror: OpenMirror }): Mirro
   return new MirroredArchives({ mirror: mirror.documents, upstreams, table: tables.upstreamArchives, store, http, now })
 }
 
+/** What makes the documents that `composer` reads. */
+function documentsOf(parts: Pick<Parts, keyof Foundation | 'catalog' | 'policies' | 'upstreamSet'>) {
+  const { tables, installedAt, config, now } = parts
+  const ownPolicies = new OwnPolicies(tables.advisories, tables.filters)
+  return {
+    ownPolicies,
+    roots: new RootDocuments(parts, installedAt, config),
+    documents: new PackageDocuments(tables.packages, ownPolicies),
+    mirrored: new MirroredDocuments(parts.policies, ownPolicies, now),
+  }
+}
+
 function createAdmission({ config, now, tables }: Foundation, facts: RequestFacts) {
   const defaults = { readonly: config.rateLimitReadonly, write: config.rateLimitWrite }
   const limits = new RateLimits(tables.rateWindows, defaults, now)
@@ -126,6 +142,7 @@ function createAdmission({ config, now, tables }: Foundation, facts: RequestFact
 
 interface Parts extends Foundation {
   readonly catalog: PackageCatalog
+  readonly policies: PolicyCatalog
   readonly verifier: TokenVerifier
   readonly limits: RateLimits
   readonly mirror: OpenMirror

@@ -1,8 +1,10 @@
+import { advisory } from './advisory.ts'
 import { artifact } from './artifact.ts'
 import { audit } from './audit.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
 import { exportCommand } from './export.ts'
+import { filter } from './filter.ts'
 import { healthcheck } from './healthcheck.ts'
 import { mirror } from './mirror.ts'
 import { packages } from './package.ts'
@@ -19,6 +21,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   token,
   mirror,
   export: exportCommand,
+  advisory,
+  filter,
   audit,
   config,
   healthcheck,

@@ -6,13 +6,17 @@ import { checkHost, checkPath } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
 import { type DiscoveryRoutesParts, discoveryRoutes } from './composer-api/discovery-routes.ts'
 import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
+import { type PolicyAnswerParts, policyRoutes } from './composer-api/policy-routes.ts'
 import { RecentArchives } from './composer-api/recent-archives.ts'
 import { type ComposerRoutesParts, composerRoutes } from './composer-api/routes.ts'
+import { advisoryRoutes } from './management-api/advisories.ts'
 import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artifacts.ts'
 import { type AuditRoutesParts, auditRoutes } from './management-api/audit.ts'
 import { type ConflictRoutesParts, conflictRoutes } from './management-api/conflicts.ts'
+import { filterRoutes } from './management-api/filters.ts'
 import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './management-api/package-versions.ts'
 import { packageRoutes } from './management-api/packages.ts'
+import type { PolicyRoutesParts } from './management-api/policy-entries.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
 import { describeRoutes } from './openapi/document.ts'
@@ -33,6 +37,8 @@ export interface ServerParts
     TokenRoutesParts,
     AuditRoutesParts,
     ConflictRoutesParts,
+    PolicyRoutesParts,
+    PolicyAnswerParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
@@ -99,6 +105,7 @@ function createRouter(
     )
     .onBeforeHandle({ as: 'global' }, ({ request, route }) => checkQuery(request, route))
     .use(composerRoutes(composer))
+    .use(policyRoutes(parts))
     .use(notifyRoutes(parts))
     .use(discoveryRoutes(parts))
     .use(repositoryRoutes(parts))
@@ -109,6 +116,8 @@ function createRouter(
     .use(tokenRoutes(parts))
     .use(auditRoutes(parts))
     .use(conflictRoutes(parts))
+    .use(advisoryRoutes(parts))
+    .use(filterRoutes(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
 }
 

@@ -102,6 +102,14 @@ export class PackageTable {
     return row?.owner ? { ...row, repositoryId: row.owner } : null
   }
 
+  /** The versions of a package, hidden ones too, that are these files. */
+  versionsAt(packageId: string, reference: string): Promise<Pick<VersionRow, 'versionNormalized' | 'alias'>[]> {
+    return this.db.read
+      .select({ versionNormalized: versions.versionNormalized, alias: versions.alias })
+      .from(versions)
+      .where(and(eq(versions.packageId, packageId), eq(versions.reference, reference)))
+  }
+
   /** Where a reference's files come from, when it was ever published for the package. */
   async publishedReference(packageId: string, reference: string): Promise<PublishedReference | null> {
     const row = await this.db.read

@@ -38,6 +38,8 @@ export const filterEntries = sqliteTable(
     constraint: text('version_constraint').notNull(),
     reason: text('reason'),
     url: text('url'),
+    /** Archives of these versions are refused. True of every entry on the list `malware`. */
+    blocks: integer('blocks', { mode: 'boolean' }).notNull().default(true),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
@@ -45,6 +47,20 @@ export const filterEntries = sqliteTable(
     index('filter_entries_package').on(table.packageName),
     index('filter_entries_created_at').on(table.createdAt, table.id),
   ],
+)
+
+/** Packages of which advisories or filter entries were ever changed, here or by an upstream. */
+export const policyChanges = sqliteTable(
+  'policy_changes',
+  {
+    /** Lower-case full name. */
+    name: text('name').primaryKey(),
+    /** Number of the last change, out of the counter of all changes. */
+    revision: integer('revision').notNull(),
+    /** Strictly rising, and later than the date of every document of the package before the change. */
+    modifiedAt: integer('modified_at').notNull(),
+  },
+  (table) => [index('policy_changes_revision').on(table.revision)],
 )
 
 /** The last change of each package's metadata, for those who follow them. Triggers write it, nothing else. */

@@ -7,6 +7,7 @@ import { IdempotentAnswerTable } from './idempotent-answers.ts'
 import { JobTable } from './jobs.ts'
 import { MetadataChangeTable } from './metadata-changes.ts'
 import { PackageTable } from './packages.ts'
+import { PolicyChangeTable, PolicyEntryTable } from './policy-entries.ts'
 import { ProviderTable } from './providers.ts'
 import { RateWindowTable } from './rate-windows.ts'
 import { RepositoryTable } from './repositories.ts'
@@ -50,5 +51,8 @@ export function openTables(db: Database) {
     upstreamIssues: new UpstreamIssueTable(db),
     upstreamFiles: new UpstreamFileTable(db),
     withdrawals: new WithdrawalTable(db),
+    advisories: new PolicyEntryTable(db, 'advisories'),
+    filters: new PolicyEntryTable(db, 'filters'),
+    policyChanges: new PolicyChangeTable(db),
   }
 }

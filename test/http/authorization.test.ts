@@ -40,10 +40,24 @@ let tokens: Record<Exclude<Caller, 'nobody'>, string>
 /** Prefix of the restricted tokens; the package asked for lies outside of it, and so does its vendor. */
 const OWN = 'own/'
 
+/** What can be done with entries of a collection that belongs to the installation as a whole. */
+function entryCases(collection: string, json: object, change: object): Record<string, Case> {
+  const path = `/api/${collection}`
+  const missing: Statuses = [401, 403, 403, 403, 404]
+  return {
+    [`GET ${path}`]: { path, statuses: [401, 403, 403, 403, 200] },
+    [`POST ${path}`]: { path, json, statuses: [401, 403, 403, 403, 201] },
+    [`GET ${path}/:id`]: { path: `${path}/none`, statuses: missing },
+    [`PATCH ${path}/:id`]: { path: `${path}/none`, json: change, statuses: missing },
+    [`DELETE ${path}/:id`]: { path: `${path}/none`, statuses: missing },
+  }
+}
+
 function cases(): Record<string, Case> {
   const managed: Statuses = [401, 403, 403, 403, 200]
   const covered: Statuses = [401, 200, 404, 404, 200]
   const missing: Statuses = [401, 403, 403, 403, 404]
+  const everybody: Statuses = [401, 200, 200, 200, 200]
   return {
     'GET /packages.json': { path: '/packages.json', statuses: [401, 200, 200, 200, 200] },
     'GET /p2/:vendor/:file': { path: '/p2/acme/lib.json', statuses: [401, 200, 404, 404, 200] },
@@ -70,6 +84,12 @@ function cases(): Record<string, Case> {
     },
     'DELETE /api/repositories/:id': { path: '/api/repositories/repo_none', statuses: [401, 403, 403, 403, 404] },
     'GET /api/repositories/:id/syncs': { path: '/api/repositories/repo_none/syncs', statuses: missing },
+    ...entryCases('advisories', { package_name: 'acme/lib', title: 'Weak', affected_versions: '<1' }, { title: 'x' }),
+    ...entryCases('filters', { list: 'x', package_name: 'acme/lib', constraint: '9' }, { reason: 'x' }),
+    'GET /api/security-advisories': { path: '/api/security-advisories?packages=a/b', statuses: everybody },
+    'POST /api/security-advisories': { path: '/api/security-advisories?packages=a/b', statuses: everybody },
+    'POST /api/filter-lists': { path: '/api/filter-lists', json: { packages: ['a/b'] }, statuses: everybody },
+    'GET /filter-lists/summary.json': { path: '/filter-lists/summary.json', statuses: everybody },
     'GET /api/audit': { path: '/api/audit', statuses: managed },
     'GET /api/conflicts': { path: '/api/conflicts', statuses: managed },
     'PUT /api/repositories/:id/artifacts': { path: '/api/repositories/repo_none/artifacts', statuses: missing },

@@ -42,9 +42,15 @@ async function total(path: string): Promise<number> {
 }
 
 describe.each([
-  ['/api/tokens', () => ({ ...TOKEN, description: `customer ${count++}` })],
-  ['/api/repositories', source],
-] as const)('a key on POST %s', (path, bodyOf) => {
+  ['/api/tokens', () => ({ ...TOKEN, description: `customer ${count++}` }), 'token.create'],
+  ['/api/repositories', source, 'repository.create'],
+  [
+    '/api/advisories',
+    () => ({ package_name: 'acme/x', title: `${count++}`, affected_versions: '<1' }),
+    'advisory.create',
+  ],
+  ['/api/filters', () => ({ package_name: 'acme/x', list: 'own', constraint: `${count++}.0` }), 'filter.create'],
+] as const)('a key on POST %s', (path, bodyOf, action) => {
   const keyOf = (name: string) => `${name}-${count}`
 
   test('gives the first answer again, to the letter, and creates one thing', async () => {
@@ -58,7 +64,7 @@ describe.each([
     expect(await total(path)).toBe(before + 1)
     const { id } = JSON.parse(first.text) as { id: string }
     const entries = await stored(app, 'SELECT action FROM audit_entries WHERE subject = ?', id)
-    expect(entries.map(({ action }) => action)).toEqual([path === '/api/tokens' ? 'token.create' : 'repository.create'])
+    expect(entries.map((entry) => entry.action)).toEqual([action])
   })
 
   test('with another body is 409', async () => {
@@ -88,7 +94,7 @@ describe.each([
     const first = await post(path, key, body)
     const second = await post(path, key, body, other.token)
     expect(second.text).not.toBe(first.text)
-    expect(second.status).toBe(path === '/api/tokens' ? 201 : 409)
+    expect(second.status).toBe(path === '/api/repositories' ? 409 : 201)
   })
 
   test('is not used up by a request that failed', async () => {

@@ -118,6 +118,37 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
     { method: 'PUT', path: `/api/repositories/${repositoryId}/artifacts`, body: new Uint8Array(4) },
   ],
   'GET /api/conflicts': () => [{ path: '/api/conflicts' }],
+  'GET /api/advisories': ({ name }) => [{ path: '/api/advisories' }, { path: `/api/advisories?package=${name}` }],
+  'POST /api/advisories': ({ name }) => [
+    { path: '/api/advisories', json: { package_name: name, title: 'Weak', affected_versions: '<1' } },
+  ],
+  'GET /api/advisories/:id': () => [{ path: '/api/advisories/PB-none' }],
+  'PATCH /api/advisories/:id': () => [{ method: 'PATCH', path: '/api/advisories/PB-none', json: { title: 'x' } }],
+  'DELETE /api/advisories/:id': () => [{ method: 'DELETE', path: '/api/advisories/PB-none' }],
+  'GET /api/filters': ({ name }) => [{ path: '/api/filters' }, { path: `/api/filters?package=${name}` }],
+  'POST /api/filters': ({ name }) => [
+    { path: '/api/filters', json: { list: 'malware', package_name: name, constraint: '9.9.9' } },
+  ],
+  'GET /api/filters/:id': () => [{ path: '/api/filters/flt_none' }],
+  'PATCH /api/filters/:id': () => [{ method: 'PATCH', path: '/api/filters/flt_none', json: { reason: 'x' } }],
+  'DELETE /api/filters/:id': () => [{ method: 'DELETE', path: '/api/filters/flt_none' }],
+  'GET /api/security-advisories': ({ name }) => [
+    { path: `/api/security-advisories?packages[]=${name}` },
+    { path: `/api/security-advisories?packages[]=pkg:composer/${name}` },
+    { path: '/api/security-advisories?updatedSince=0' },
+  ],
+  'POST /api/security-advisories': ({ name }) => [
+    {
+      method: 'POST',
+      path: '/api/security-advisories',
+      body: new TextEncoder().encode(`packages%5B0%5D=${encodeURIComponent(name)}`),
+    },
+  ],
+  'POST /api/filter-lists': ({ name }) => [
+    { path: '/api/filter-lists', json: { packages: [`pkg://composer/${name}`], lists: ['malware'] } },
+    { path: '/api/filter-lists', json: { packages: [name] } },
+  ],
+  'GET /filter-lists/summary.json': () => [{ path: '/filter-lists/summary.json' }],
   'GET /api/audit': ({ packageId }) => [{ path: '/api/audit' }, { path: `/api/audit?subject=${packageId}` }],
 }
 

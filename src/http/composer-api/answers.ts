@@ -5,9 +5,10 @@ import { AppError } from '../../errors.ts'
 import type { Mirror, MirroredDocument } from '../../mirror/upstream.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { archiveResponse, incomingArchiveResponse } from './archive-response.ts'
-import { type DistParts, type DistRequest, findArchive, parseDistRequest, refuseUnsafe } from './dist.ts'
+import { type DistParts, type DistRequest, findArchive, parseDistRequest } from './dist.ts'
 import type { MirroredDocuments } from './mirrored-document.ts'
 import { emptyPackageDocument, type PackageDocuments } from './package-document.ts'
+import { type OwnPolicies, policyMembers } from './package-policies.ts'
 import type { RecentArchives } from './recent-archives.ts'
 import { findUpstreamArchive, type UpstreamDistParts } from './upstream-dist.ts'
 
@@ -17,6 +18,7 @@ export interface AnswerParts extends DistParts, UpstreamDistParts {
   /** Packages of upstreams. */
   readonly mirror: Mirror
   readonly mirrored: MirroredDocuments
+  readonly ownPolicies: OwnPolicies
   readonly recentArchives: RecentArchives
   readonly baseUrlOf: BaseUrlOf
 }
@@ -61,7 +63,7 @@ export function documentAnswer(
   const vendor = name.slice(0, name.indexOf('/'))
   if (parts.catalog.claimsVendor(vendor)) {
     if (!maySeeVendor(caller.scope, vendor)) throw noSuchPackage()
-    return emptyPackageDocument(name, minified).respond(request)
+    return claimedAnswer(parts, caller, request, { name, dev, minified })
   }
   if (!maySee(caller.scope, name)) throw noSuchPackage()
   const found = parts.mirror.document(name, dev)
@@ -78,6 +80,20 @@ function mirroredAnswer(
   if (document === null) throw noSuchPackage()
   const rendered = mirrored.get(document, caller.scope, { minified, baseUrl: baseUrlOf(request) })
   return rendered instanceof Promise ? rendered.then((made) => made.respond(request)) : rendered.respond(request)
+}
+
+/** A name that is ours and offers nothing. Only those who may see it learn what is said of it. */
+function claimedAnswer(
+  { policies, ownPolicies }: AnswerParts,
+  caller: Caller,
+  request: Request,
+  { name, dev, minified }: DocumentRequest,
+): Response | Promise<Response> {
+  const said = !dev && maySee(caller.scope, name) && policies.modifiedAt(name) > 0
+  if (!said) return emptyPackageDocument(name, minified).respond(request)
+  return ownPolicies
+    .of(name)
+    .then((known) => emptyPackageDocument(name, minified, policyMembers(name, known)).respond(request))
 }
 
 /**
@@ -97,7 +113,6 @@ export function archiveAnswer(
   if (!recent || refusalOf(caller.scope, recent.packageName, recent.version) !== null) {
     return foundArchive(parts, caller, request, { address, revision })
   }
-  refuseUnsafe(parts, recent.packageName, recent.version)
   return archiveResponse(request, recent.file, recent.fileName)
 }
 

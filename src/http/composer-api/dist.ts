@@ -6,7 +6,9 @@ import { AppError } from '../../errors.ts'
 import { DIST_ENDING } from '../../mirror/dist-address.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageTable, PublishedReference } from '../../store/packages.ts'
+import type { PolicyCatalog } from '../../store/policy-catalog.ts'
 import { type PublishedArchiveParts, publishedArchive } from '../published-archive.ts'
+import { refuseListed } from './blocked-versions.ts'
 
 /** Which archive is asked for, as the path and query say. */
 export interface DistRequest {
@@ -19,18 +21,11 @@ export interface DistRequest {
   readonly dist: string | null
 }
 
-/** Says why nobody may have the archive of a version, whatever their scope, as a sentence; null when they may. */
-export type ArchiveRefusal = (name: string, version: ScopedVersion) => string | null
-
-/** What decides which archives are refused to everybody. */
-export interface RefusalParts {
-  readonly archiveRefusal?: ArchiveRefusal
-}
-
 /** What finding an archive takes. */
-export interface DistParts extends PublishedArchiveParts, RefusalParts {
+export interface DistParts extends PublishedArchiveParts {
   readonly catalog: PackageCatalog
   readonly packages: PackageTable
+  readonly policies: PolicyCatalog
 }
 
 /**
@@ -51,7 +46,7 @@ export function parseDistRequest(url: URL): DistRequest {
 /**
  * The archive of a version, built from its commit when it is not on disk. A version that can move is asked for with its
  * reference, and every reference ever published for the package is found.
- * Throws AppError('forbidden') outside the caller's scope, existing or not; AppError('not_found'); AppError('upstream').
+ * Throws AppError('forbidden') outside the caller's scope, existing or not, and on a filter list; AppError('not_found'); AppError('upstream').
  */
 export async function findArchive(
   parts: DistParts,
@@ -63,7 +58,7 @@ export async function findArchive(
   refuseOutside(scope, name)
   const published = await publishedFiles(parts, request)
   if (!published || refusalOf(scope, name, published) !== null) throw unavailable(scope, name)
-  refuseUnsafe(parts, name, published)
+  await refuseBlocked(parts, name, published)
   const archive = await publishedArchive(parts, published)
   if (!archive) throw unavailable(scope, name)
   return { archive, version: published }
@@ -74,10 +69,17 @@ export function refuseOutside(scope: Scope, name: string): void {
   if (!maySee(scope, name)) throw new AppError('forbidden', `This token does not cover the package ${name}.`)
 }
 
-/** Throws AppError('forbidden') for a version that nobody may have. */
-export function refuseUnsafe({ archiveRefusal }: RefusalParts, name: string, version: ScopedVersion): void {
-  const refusal = archiveRefusal?.(name, version) ?? null
-  if (refusal !== null) throw new AppError('forbidden', refusal)
+/**
+ * Refuses what is on a filter list that blocks, under the name that is asked for or any other name of the same commit:
+ * they are the same files. Whatever changes a list counts in the revision of the catalog, so that no archive that was
+ * found before is remembered. Throws AppError('forbidden').
+ */
+async function refuseBlocked(parts: DistParts, name: string, published: PublishedReference): Promise<void> {
+  const entries = parts.policies.filtersOf(name).filter(({ blocks }) => blocks)
+  const packageId = parts.catalog.get(name)?.id
+  if (entries.length === 0 || packageId === undefined) return
+  const same = await parts.packages.versionsAt(packageId, published.reference)
+  for (const version of [published, ...same]) refuseListed(entries, name, version)
 }
 
 /** The error for a version that is not there. For a scope that limits versions one that is not there and one that it does not cover are the same thing. */

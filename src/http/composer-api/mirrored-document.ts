@@ -1,17 +1,23 @@
 import { EVERYTHING, limitsVersions, refusalOf, type Scope } from '../../auth/scope.ts'
+import { mergeAdvisories, readAdvisories } from '../../composer/advisories.ts'
+import { mergeFilterLists, readFilterLists } from '../../composer/filter-list.ts'
 import { type RawFields, writeJsonObject } from '../../composer/json.ts'
 import { minifyVersions } from '../../composer/minify.ts'
 import { type CompleteVersion, completeVersions } from '../../mirror/complete-document.ts'
 import { distPath, readUpstreamDist } from '../../mirror/dist-address.ts'
 import { type ReleaseAge, releaseAge } from '../../mirror/release-age.ts'
 import type { MirroredDocument } from '../../mirror/upstream.ts'
+import type { PolicyCatalog } from '../../store/policy-catalog.ts'
 import { DocumentCache } from './document-cache.ts'
 import type { DocumentForm } from './package-document.ts'
+import { type OwnPolicies, type PackagePolicies, policyMembers } from './package-policies.ts'
 import { RenderedDocument } from './rendered-document.ts'
 import { viewDate } from './view-date.ts'
 
 /** Fields that lead past this server, or that only a client may write. `source` too, unless its upstream exposes it. */
 const DROPPED = ['notification-url', 'transport-options', 'installation-source']
+/** Most documents whose date is remembered. */
+const MOST_DATES = 20_000
 const UNSET = '"__unset"'
 
 /** Documents of packages of upstreams, rendered once per change, with archives that are fetched from here. */
@@ -19,8 +25,14 @@ export class MirroredDocuments {
   private readonly cache = new DocumentCache()
   private readonly ages = new WeakMap<MirroredDocument, ReleaseAge>()
 
+  private readonly dates = new Map<string, { readonly stamp: string; readonly date: number }>()
+
   /** `now` gives Unix seconds. */
-  constructor(private readonly now: () => number) {}
+  constructor(
+    private readonly policies: Pick<PolicyCatalog, 'modifiedAt'>,
+    private readonly ownPolicies: Pick<OwnPolicies, 'of'>,
+    private readonly now: () => number,
+  ) {}
 
   /** The document as a scope sees it now. */
   get(
@@ -32,11 +44,42 @@ export class MirroredDocuments {
     const view = limitsVersions(scope, name) ? scope : EVERYTHING
     const age = this.ageOf(document)
     const key = `${upstream.id} ${name}${dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${view.key} ${form.baseUrl}`
-    const stamp = `${digest} ${modifiedAt} ${upstream.revision} ${age.since} ${age.withheld.size}`
+    const saidAt = dev ? 0 : this.policies.modifiedAt(name)
+    const stamp = `${digest} ${modifiedAt} ${upstream.revision} ${age.since} ${age.withheld.size} ${saidAt}`
     return this.cache.get(key, stamp, async () => {
-      const json = render(document, { view, form, age })
-      return new RenderedDocument(json, viewDate(view, Math.max(modifiedAt, age.since), json))
+      const date = this.dateOf(
+        `${upstream.id} ${name}${dev ? '~dev' : ''}`,
+        stamp,
+        Math.max(modifiedAt, age.since, saidAt),
+      )
+      const said = dev ? '' : policyMembers(name, await this.policiesOf(document))
+      const json = `${render(document, { view, form, age }).slice(0, -1)}${said}}`
+      return new RenderedDocument(json, viewDate(view, date, json))
     })
+  }
+
+  /** What is said here and by the upstream, mended where a client could not read it. This server has the first word. */
+  private async policiesOf({ name, advisories, filter }: MirroredDocument): Promise<PackagePolicies> {
+    const own = await this.ownPolicies.of(name)
+    const theirs = advisories === null ? null : readAdvisories(JSON.parse(advisories))
+    const filters = readFilterLists(filter === null ? null : JSON.parse(filter))
+    return {
+      // Without a word of the upstream a client has to ask the API, which asks the upstream.
+      advisories: theirs === null ? null : mergeAdvisories([own.advisories, theirs]),
+      filters: mergeFilterLists([own.filters, filters]),
+    }
+  }
+
+  /** Two changes within a second, of the document and of what is said of it, have two dates all the same. */
+  private dateOf(key: string, stamp: string, least: number): number {
+    const before = this.dates.get(key)
+    const date = before === undefined || before.stamp === stamp ? least : Math.max(least, before.date + 1)
+    const kept = before?.stamp === stamp ? before : { stamp, date }
+    this.dates.delete(key)
+    this.dates.set(key, kept)
+    const oldest = this.dates.size > MOST_DATES ? this.dates.keys().next().value : undefined
+    if (oldest !== undefined) this.dates.delete(oldest)
+    return kept.date
   }
 
   private ageOf(document: MirroredDocument): ReleaseAge {
@@ -56,7 +99,7 @@ interface View {
 }
 
 function render(document: MirroredDocument, { view, form, age }: View): string {
-  const { name, dev, minified, advisories, filter } = document
+  const { name, minified } = document
   const rewritten = (fields: RawFields, version: string) => rewrite(document, fields, version, form.baseUrl)
   const whole = age.withheld.size === 0 && view === EVERYTHING && everyVersionHasFiles(document)
   let versions: string
@@ -79,8 +122,6 @@ function render(document: MirroredDocument, { view, form, age }: View): string {
   return writeJsonObject([
     ['packages', writeJsonObject([[name, versions]])],
     ...(form.minified ? ([['minified', '"composer/2.0"']] as const) : []),
-    ...(advisories === null || dev ? [] : ([['security-advisories', advisories]] as const)),
-    ...(filter === null || dev ? [] : ([['filter', filter]] as const)),
   ])
 }
 

@@ -1,8 +1,9 @@
 import { t } from 'elysia'
-import { shape } from '../openapi/fields.ts'
+import { part, shape } from '../openapi/fields.ts'
 import type { HeaderName } from '../openapi/headers.ts'
 import { operation } from '../openapi/operation.ts'
 import { ARCHIVE_TYPES } from './archive-response.ts'
+import { ServedAdvisory, ServedFilterEntry } from './policy-shapes.ts'
 
 const RootDocument = shape('RootDocument', {
   packages: t.Object({}, { additionalProperties: false, description: 'always empty: metadata is asked for by name' }),
@@ -16,6 +17,18 @@ const RootDocument = shape('RootDocument', {
   'metadata-changes-url': t.String({ description: 'where followers ask for changes' }),
   warning: t.Optional(t.String({ description: 'what Composer prints as a warning' })),
   info: t.Optional(t.String({ description: 'what Composer prints as an information' })),
+  'security-advisories': part({ metadata: t.Literal(true), 'api-url': t.String() }, 'where advisories are'),
+  filter: t.Optional(
+    part(
+      {
+        metadata: t.Literal(true),
+        lists: t.Record(t.String(), part({ enabled: t.Literal(true) })),
+        'summary-url': t.String(),
+        'api-url': t.String(),
+      },
+      'where filter lists are, when there are any',
+    ),
+  ),
 })
 
 const Dist = t.Object(
@@ -53,9 +66,12 @@ const PackageDocument = shape('PackageDocument', {
     description: 'the package, with versions by name, or as a list in the minified form',
   }),
   minified: t.Optional(t.Literal('composer/2.0')),
+  'security-advisories': t.Optional(t.Array(ServedAdvisory, { description: 'of the stable document alone' })),
+  filter: t.Optional(t.Record(t.String(), t.Array(ServedFilterEntry), { description: 'entries by list' })),
 })
 
-const DOCUMENT_HEADERS = ['Cache-Control', 'Vary', 'ETag', 'Last-Modified'] as const satisfies HeaderName[]
+/** Headers of a document that is kept with its validators. */
+export const DOCUMENT_HEADERS = ['Cache-Control', 'Vary', 'ETag', 'Last-Modified'] as const satisfies HeaderName[]
 const ARCHIVE_HEADERS = [
   'Cache-Control',
   'Accept-Ranges',
@@ -146,6 +162,10 @@ export const COMPOSER_OPERATIONS = {
             list: 'https://packages.example.com/packages/list.json',
             'providers-api': 'https://packages.example.com/providers/%package%.json',
             'metadata-changes-url': 'https://packages.example.com/metadata/changes.json',
+            'security-advisories': {
+              metadata: true,
+              'api-url': 'https://packages.example.com/api/security-advisories',
+            },
           },
         },
       },

@@ -11,6 +11,7 @@ import type { PackageContent, PackageTable } from '../../store/packages.ts'
 import type { VersionRow } from '../../store/sync-state.ts'
 import { distOf } from '../dist-link.ts'
 import { DocumentCache } from './document-cache.ts'
+import { type OwnPolicies, policyMembers } from './package-policies.ts'
 import { RenderedDocument } from './rendered-document.ts'
 import { viewDate } from './view-date.ts'
 
@@ -25,7 +26,10 @@ export interface DocumentForm {
 export class PackageDocuments {
   private readonly cache = new DocumentCache()
 
-  constructor(private readonly packages: PackageTable) {}
+  constructor(
+    private readonly packages: PackageTable,
+    private readonly policies: OwnPolicies,
+  ) {}
 
   /** The document of a package as of `entry.modifiedAt`, with the versions that the scope covers. */
   get(entry: CatalogEntry, scope: Scope, form: DocumentForm): RenderedDocument | Promise<RenderedDocument> {
@@ -34,18 +38,23 @@ export class PackageDocuments {
     return this.cache.get(key, entry.modifiedAt, async () => {
       const content = await this.packages.content(entry.id)
       const seen = content.versions.filter((row) => refusalOf(view, entry.name, row) === null)
-      const json = renderPackage(entry, { ...content, versions: seen }, form)
+      // Read behind the date: what is newer than it is dated anew as soon as the change is known here.
+      const policies = form.dev ? '' : policyMembers(entry.name, await this.policies.of(entry.name))
+      const json = wrap(entry.name, renderVersions(entry, { ...content, versions: seen }, form), form, policies)
       return new RenderedDocument(json, viewDate(view, entry.modifiedAt, json))
     })
   }
 }
 
-/** The document of a name that is ours and offers nothing to this caller. It has no date, so it never validates another. */
-export function emptyPackageDocument(name: string, minified: boolean): RenderedDocument {
-  return new RenderedDocument(wrap(name, minified ? '[]' : '{}', minified), null)
+/**
+ * The document of a name that is ours and offers nothing to this caller; `policies` is what `policyMembers` gives. It
+ * has no date, so it never validates another.
+ */
+export function emptyPackageDocument(name: string, minified: boolean, policies = ''): RenderedDocument {
+  return new RenderedDocument(wrap(name, minified ? '[]' : '{}', { minified }, policies), null)
 }
 
-function renderPackage(entry: CatalogEntry, content: PackageContent, form: DocumentForm): string {
+function renderVersions(entry: CatalogEntry, content: PackageContent, form: DocumentForm): string {
   const rows = content.versions
     .filter((row) => (row.stability === 'dev') === form.dev)
     .map((row) => ({ ...row, stability: row.stability as Stability }))
@@ -57,18 +66,20 @@ function renderPackage(entry: CatalogEntry, content: PackageContent, form: Docum
   })
   if (form.minified) {
     const list = minifyVersions(entries.map(({ fields }) => fields)).map(writeJsonObject)
-    return wrap(entry.name, `[${list.join(',')}]`, true)
+    return `[${list.join(',')}]`
   }
   const members = entries.map(({ version, fields }) => `${JSON.stringify(version)}:${writeJsonObject(fields)}`)
-  return wrap(entry.name, `{${members.join(',')}}`, false)
+  return `{${members.join(',')}}`
 }
 
 function factsOf({ prettyName, abandoned }: CatalogEntry, { kind, firstPublishedAt }: VersionRow) {
   return { prettyName, abandoned, publishedTime: kind === 'branch' ? null : rfc3339(firstPublishedAt) }
 }
 
-function wrap(name: string, versions: string, minified: boolean): string {
-  return `{"packages":{${JSON.stringify(name)}:${versions}}${minified ? ',"minified":"composer/2.0"' : ''}}`
+/** `policies` is text of members that begins with a comma, or empty. */
+function wrap(name: string, versions: string, { minified }: Pick<DocumentForm, 'minified'>, policies: string): string {
+  const form = minified ? ',"minified":"composer/2.0"' : ''
+  return `{"packages":{${JSON.stringify(name)}:${versions}}${form}${policies}}`
 }
 
 function sourceOf(row: VersionRow, url: string | null): { source?: string } {

@@ -1,14 +1,20 @@
 import type { ArchiveFile } from '../../archives/archive-index.ts'
 import { IncomingArchive } from '../../archives/incoming-archive.ts'
 import { type Caller, refusalOf, type ScopedVersion } from '../../auth/scope.ts'
-import { AppError } from '../../errors.ts'
+import { MALWARE, readFilterLists } from '../../composer/filter-list.ts'
+import { AppError, isAppError } from '../../errors.ts'
 import type { MirroredArchives } from '../../mirror/mirrored-archives.ts'
+import type { Mirror, MirroredDocument } from '../../mirror/upstream.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
+import type { PolicyCatalog } from '../../store/policy-catalog.ts'
 import { needsWholeArchive } from './archive-response.ts'
-import { type DistRequest, noSuchArchive, type RefusalParts, refuseOutside, refuseUnsafe, unavailable } from './dist.ts'
+import { refuseListed } from './blocked-versions.ts'
+import { type DistRequest, noSuchArchive, refuseOutside, unavailable } from './dist.ts'
 
 /** What finding an archive of an upstream takes. */
-export interface UpstreamDistParts extends RefusalParts {
+export interface UpstreamDistParts {
+  readonly policies: PolicyCatalog
+  readonly mirror: Mirror
   readonly catalog: PackageCatalog
   readonly mirroredArchives: MirroredArchives
 }
@@ -19,7 +25,7 @@ const LONGEST_WAIT_MS = 240_000
 /**
  * An archive of an upstream by its id: complete, or as soon as there is something of it to send. Of a name that is owned
  * or claimed here only what is stored is given; no upstream is asked about it.
- * Throws AppError('forbidden') outside the caller's scope, existing or not; AppError('not_found'); AppError('upstream');
+ * Throws AppError('forbidden') outside the caller's scope, existing or not, and on a filter list; AppError('not_found'); AppError('upstream');
  * AppError('unavailable') when there is too much to do, and what the store of archives throws.
  */
 export async function findUpstreamArchive(
@@ -36,11 +42,37 @@ export async function findUpstreamArchive(
     (facts) => refusalOf(scope, name, facts) === null,
   )
   if (!found) throw unavailable(scope, name)
-  refuseUnsafe(parts, name, found.facts)
+  await refuseFiltered(parts, name, found.facts, ask)
   const held = await parts.mirroredArchives.get(found)
   if (!held) throw noSuchArchive()
   const archive = held instanceof IncomingArchive ? await readable(held, request) : held
   return { archive, version: found.facts }
+}
+
+/**
+ * Refuses what is on a filter list of this server that blocks, or on the list of malware of the upstream, as far as it
+ * can be asked: an archive that is stored stays to be had when it is not. Throws AppError('forbidden').
+ */
+async function refuseFiltered(
+  { policies, mirror }: UpstreamDistParts,
+  name: string,
+  version: ScopedVersion,
+  ask: boolean,
+): Promise<void> {
+  refuseListed(policies.filtersOf(name), name, version)
+  const document = ask ? await knownDocument(mirror, name) : null
+  const lists = readFilterLists(document?.filter == null ? null : JSON.parse(document.filter))
+  const malware = (lists.get(MALWARE) ?? []).map((entry) => ({ ...entry, list: MALWARE, blocks: true }))
+  refuseListed(malware, name, version)
+}
+
+async function knownDocument(mirror: Mirror, name: string): Promise<MirroredDocument | null> {
+  try {
+    return await mirror.document(name, false)
+  } catch (error) {
+    if (isAppError(error, 'upstream')) return null
+    throw error
+  }
 }
 
 function isOwned(catalog: PackageCatalog, name: string): boolean {

@@ -33,7 +33,13 @@ export interface OperationSpec {
   readonly query?: Readonly<Record<string, Parameter>>
   readonly requestHeaders?: Readonly<Record<string, Parameter>>
   /** The body of a route that reads it itself. */
-  readonly body?: { readonly description: string; readonly schema: TSchema; readonly required: boolean }
+  readonly body?: {
+    readonly description: string
+    readonly schema: TSchema
+    readonly required: boolean
+    /** JSON unless this says otherwise. */
+    readonly contentType?: string
+  }
   readonly bodyExamples?: Readonly<Record<string, unknown>>
   readonly answers: Readonly<Record<number, Answer>>
   /** Errors beside those that every operation of this access has. */
@@ -48,6 +54,7 @@ export const TAGS = {
   Repositories: 'Where packages come from.',
   Packages: 'What the repositories offer.',
   Tokens: 'Who may read and write. A shop mints the tokens of its customers here.',
+  Policies: 'Security advisories, and versions that nobody is to install.',
   Audit: 'Who changed what.',
   Webhooks: 'Notices of a push.',
   System: 'Health of the server, and this document.',
@@ -108,8 +115,11 @@ export function operation(spec: OperationSpec): DocumentDecoration {
   return detail as unknown as DocumentDecoration
 }
 
-function ownBody({ schema, ...body }: NonNullable<OperationSpec['body']>, examples: OperationSpec['bodyExamples']) {
-  return { ...body, content: { 'application/json': { schema, examples: exampleObjects(examples ?? {}) } } }
+function ownBody(
+  { schema, contentType = 'application/json', ...body }: NonNullable<OperationSpec['body']>,
+  examples: OperationSpec['bodyExamples'],
+) {
+  return { ...body, content: { [contentType]: { schema, examples: exampleObjects(examples ?? {}) } } }
 }
 
 function parameters(place: string, named: Readonly<Record<string, Parameter>> | undefined) {

@@ -19,7 +19,8 @@ export const ERROR_STATUS: Record<ErrorKind, readonly [status: number, code: str
 }
 
 /** Paths that `composer` itself asks: there an error also carries `warning`, which Composer prints. */
-const COMPOSER_PATHS = /^\/(?:packages\.json$|p2\/|dist\/|packages\/list\.json$|search\.json$|providers\/|metadata\/)/
+const COMPOSER_PATHS =
+  /^\/(?:packages\.json$|p2\/|dist\/|packages\/list\.json$|search\.json$|providers\/|metadata\/|filter-lists\/|api\/(?:security-advisories|filter-lists)\/?$)/
 
 /**
  * The answer for any thrown value. `details` of a bug holds the request id and nothing of the inside.

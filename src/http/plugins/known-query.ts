@@ -7,8 +7,13 @@ interface DescribedRoute {
   readonly hooks?: { readonly query?: unknown; readonly detail?: unknown }
 }
 
-/** Where every parameter means something: of tokens, a key of their metadata. */
-const OPEN = new Set(['GET /api/tokens/'])
+/** Where every parameter means something, of tokens a key of their metadata; and what Composer asks under `/api/`. */
+const OPEN = new Set([
+  'GET /api/tokens/',
+  'GET /api/security-advisories',
+  'POST /api/security-advisories',
+  'POST /api/filter-lists',
+])
 
 /**
  * Refuses query parameters of the management API that its routes do not describe: one that is misspelt would else be

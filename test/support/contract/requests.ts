@@ -20,6 +20,8 @@ export interface Draft {
   readonly body: string | number | null
 }
 
+const FORM = 'application/x-www-form-urlencoded'
+
 const ODD_TEXT = ['', ' ', '..', '%2e%2e%2f', '\u0000', 'x'.repeat(300), 'é💥', 'a/b', '%', '"', '*', '-1', 'null']
 
 const oddText = fc.oneof(fc.constantFrom(...ODD_TEXT), fc.string({ unit: 'binary', maxLength: 40 }))
@@ -44,7 +46,9 @@ const inPlace = ({ operation }: PlacedOperation, place: Parameter['in']) =>
 function plain(placed: PlacedOperation): fc.Arbitrary<Draft> {
   const { content = {} } = placed.operation.requestBody ?? {}
   const [contentType = null] = Object.keys(content)
-  const examples = Object.values(content['application/json']?.examples ?? {}).map(({ value }) => JSON.stringify(value))
+  const forms = formsIn(content[FORM])
+  const json = Object.values(content['application/json']?.examples ?? {}).map(({ value }) => JSON.stringify(value))
+  const examples = [...forms, ...json]
   const query = inPlace(placed, 'query').flatMap(({ name, example }) =>
     example === undefined ? [] : [[name, String(example)] as const],
   )
@@ -71,7 +75,7 @@ function any(placed: PlacedOperation, lookup: Lookup): fc.Arbitrary<Draft> {
       Object.fromEntries(inPlace(placed, 'header').map(({ name }) => [name, fc.oneof(known, asText(headerText))])),
       { requiredKeys: [] },
     ),
-    ...(content['application/zip'] ? uploads() : bodies(content['application/json'], lookup)),
+    ...payload(content, lookup),
   })
 }
 
@@ -88,6 +92,29 @@ function queries(parameters: readonly Parameter[], lookup: Lookup): fc.Arbitrary
     return value.map((text) => [name, text] as const)
   })
   return fc.array(fc.oneof(...each), { maxLength: 3 })
+}
+
+function payload(content: Readonly<Record<string, Media>>, lookup: Lookup): Payload {
+  if (content['application/zip']) return uploads()
+  return content[FORM] ? forms(content[FORM]) : bodies(content['application/json'], lookup)
+}
+
+function formsIn(media: Media | undefined): string[] {
+  return Object.values(media?.examples ?? {}).map(({ value }) => {
+    const fields = Object.entries(value as Record<string, string[]>).flatMap(([name, list]) =>
+      list.map((text): [string, string] => [name, text]),
+    )
+    return new URLSearchParams(fields).toString()
+  })
+}
+
+function forms(media: Media): Payload {
+  const fitting = fc.constantFrom(...formsIn(media))
+  const odd = fc.constantFrom('', 'packages[]=', 'packages[0]=%FF', 'updatedSince=-1', '=&=&', '{}', '\u0000')
+  return {
+    contentType: fc.constantFrom(FORM, FORM, FORM, 'application/json', null),
+    body: fc.oneof(fitting, fitting, odd, oddText, fc.constant(null)),
+  }
 }
 
 interface Payload {

@@ -25,9 +25,15 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** What ids of a collection begin with. */
-const PREFIXES: Readonly<Record<string, string>> = { repositories: 'repo', tokens: 'tok', packages: 'pkg' }
+const PREFIXES: Readonly<Record<string, string>> = {
+  repositories: 'repo',
+  tokens: 'tok',
+  packages: 'pkg',
+  advisories: 'PB',
+  filters: 'flt',
+}
 
-const ID = /"((?:repo|tok|pkg|job|aud|ver|dlv|res)_[A-Za-z0-9_-]{5,40})"/g
+const ID = /"((?:(?:repo|tok|pkg|job|aud|ver|dlv|res|flt)_|PB-)[A-Za-z0-9_-]{5,40})"/g
 const REMEMBERED = 40
 /** `ETag` and `Last-Modified` of the last answers. */
 const VALIDATORS = 12
@@ -140,7 +146,7 @@ export class ContractWorld {
   }
 
   private noteId(id: string): void {
-    const prefix = id.slice(0, id.indexOf('_'))
+    const prefix = id.slice(0, id.search(/[_-]/))
     const known = this.ids.get(prefix) ?? []
     if (!known.includes(id)) known.push(id)
     // The first ones stay: they are those that the senders depend on and that reading is tried with.
