@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureArchives } from './archives.ts'
 import { startBroker } from './broker.ts'
+import { measureColdArchive } from './cold-archive.ts'
 import { measureComposer } from './composer-client.ts'
 import { measureDocuments, type Stage } from './documents.ts'
 import { measureFirstSync } from './first-sync.ts'
@@ -13,7 +14,7 @@ import { measureStart } from './start.ts'
 
 /**
  * Measures what is promised about speed and prints one table: `bun test/bench/main.ts [start] [documents] [archives]
- * [first-sync] [scale] [composer]`, all of them by default. A goal that is missed is a line of the table, not a failure: figures
+ * [cold-archive] [first-sync] [scale] [composer]`, all of them by default. A goal that is missed is a line of the table, not a failure: figures
  * of one machine depend on what else it does.
  */
 const PROGRAMS = {
@@ -27,6 +28,7 @@ const SCENARIOS: Record<string, (stage: Stage, executable: string) => Promise<Fi
   start: ({ work }, executable) => measureStart(executable, work),
   documents: measureDocuments,
   archives: measureArchives,
+  'cold-archive': measureColdArchive,
   'first-sync': measureFirstSync,
   scale: measureScale,
   composer: measureComposer,
