@@ -22,6 +22,7 @@ import { lookAtUpstream } from './mirror/look.ts'
 
 import { MirroredArchives } from './mirror/mirrored-archives.ts'
 import { type OpenMirror, openMirror } from './mirror/open-mirror.ts'
+import { relayedAdvisories } from './mirror/relayed-advisories.ts'
 import { COMPOSER } from './mirror/upstream-address.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
 import type { Logger } from './observability/logger.ts'
@@ -104,7 +105,6 @@ async function assemble(base: Foundation): Promise<App> {
     queue,
     openSource,
     mirroredArchives: mirroredArchives(parts),
-    policies,
     mirror: mirror.documents,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
@@ -121,11 +121,14 @@ function mirroredArchives(parts: Parts & { readonly mirror: OpenMirror }): Mirro
 }
 
 /** What makes the documents that `composer` reads. */
-function documentsOf(parts: Pick<Parts, keyof Foundation | 'catalog' | 'policies' | 'upstreamSet'>) {
+function documentsOf(parts: Parts & { readonly mirror: OpenMirror }) {
   const { tables, installedAt, config, now } = parts
   const ownPolicies = new OwnPolicies(tables.advisories, tables.filters)
+  const relay = { upstreams: parts.upstreamSet, readerOf: parts.mirror.readerOf }
   return {
+    policies: parts.policies,
     ownPolicies,
+    relayed: (names: readonly string[]) => relayedAdvisories(relay, names),
     roots: new RootDocuments(parts, installedAt, config),
     documents: new PackageDocuments(tables.packages, ownPolicies),
     mirrored: new MirroredDocuments(parts.policies, ownPolicies, now),

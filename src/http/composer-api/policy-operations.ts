@@ -26,6 +26,8 @@ const ADVISORY = {
 const common = { tag: 'Composer', access: 'any token', composer: true } as const
 const tooLarge = { too_large: 'The body is larger than 1048576 bytes.' }
 
+const NOT_ASKED = 'An upstream could not be asked for its advisories.'
+
 const advisories = {
   ...common,
   description:
@@ -46,7 +48,12 @@ const advisories = {
 
 /** The operations of advisories and filter lists that `composer` calls. */
 export const POLICY_OPERATIONS = {
-  advisories: operation({ ...advisories, id: 'getSecurityAdvisories', summary: 'Security advisories of packages' }),
+  advisories: operation({
+    ...advisories,
+    id: 'getSecurityAdvisories',
+    summary: 'Security advisories of packages',
+    errors: { upstream: NOT_ASKED },
+  }),
   askAdvisories: operation({
     ...advisories,
     id: 'askSecurityAdvisories',
@@ -58,7 +65,7 @@ export const POLICY_OPERATIONS = {
       schema: t.Object({ 'packages[]': t.Optional(t.Array(t.String())), updatedSince: t.Optional(t.String()) }),
     },
     bodyExamples: { packages: { 'packages[]': ['acme/lib', 'acme/tool'] } },
-    errors: tooLarge,
+    errors: { ...tooLarge, upstream: NOT_ASKED },
   }),
   askFilters: operation({
     ...common,

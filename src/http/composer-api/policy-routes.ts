@@ -1,7 +1,7 @@
 import { Elysia, t } from 'elysia'
 import { type Caller, maySee } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
-import { servedAdvisory } from '../../composer/advisories.ts'
+import { type Advisory, mergeAdvisories, servedAdvisory } from '../../composer/advisories.ts'
 import { type FilterLists, servedFilterEntry } from '../../composer/filter-list.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
@@ -18,6 +18,8 @@ export interface PolicyAnswerParts {
   readonly catalog: PackageCatalog
   readonly policies: PolicyCatalog
   readonly ownPolicies: OwnPolicies
+  /** Advisories of upstreams by name, of names that are not claimed here. */
+  readonly relayed: (names: readonly string[]) => Promise<ReadonlyMap<string, readonly Advisory[]>>
   readonly now: () => number
 }
 
@@ -65,12 +67,21 @@ async function advisoryAnswer(parts: PolicyAnswerParts, request: Request, caller
   const since = 'since' in asked ? asked.since : 0
   const names = 'names' in asked ? asked.names : parts.policies.changedSince(since)
   const seen = names.filter((name) => packageNameProblem(name) === null && maySee(caller.scope, name))
-  const own = await parts.ownPolicies.advisoriesOf(seen, since)
+  const others = 'names' in asked ? seen.filter((name) => !isClaimed(parts.catalog, name)) : []
+  const [own, theirs] = await Promise.all([
+    parts.ownPolicies.advisoriesOf(seen, since),
+    others.length === 0 ? new Map<string, readonly Advisory[]>() : parts.relayed(others),
+  ])
   const answered = seen.flatMap((name) => {
-    const list = own.get(name) ?? ('names' in asked && parts.catalog.get(name) ? [] : null)
-    return list === null ? [] : [[name, list.map((advisory) => servedAdvisory(name, advisory))] as const]
+    const known = own.has(name) || theirs.has(name) || ('names' in asked && parts.catalog.get(name) !== null)
+    const list = mergeAdvisories([own.get(name) ?? [], theirs.get(name) ?? []])
+    return !known ? [] : [[name, list.map((advisory) => servedAdvisory(name, advisory))] as const]
   })
   return privateJson({ advisories: Object.fromEntries(answered) })
+}
+
+function isClaimed(catalog: PackageCatalog, name: string): boolean {
+  return catalog.get(name) !== null || catalog.claimsVendor(name.slice(0, name.indexOf('/')))
 }
 
 /** Composer: FilterListApiClient. Each entry names its package; other lists than those asked for are left out. */
