@@ -11,7 +11,7 @@ import { onStorage } from './storage-error.ts'
 export const HELD_BACK = 256 * 1024
 
 /** How much is read at once for one reader, in bytes. */
-const PIECE = 64 * 1024
+const PIECE = 32 * 1024
 
 type Outcome = { readonly file: ArchiveFile } | { readonly error: unknown }
 
