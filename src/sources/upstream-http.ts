@@ -6,7 +6,7 @@ import { SilenceTimer } from './silence.ts'
 
 /** A request to another server. */
 export interface UpstreamRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array

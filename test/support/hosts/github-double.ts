@@ -1,0 +1,99 @@
+import { githubHost } from '../../../src/sources/hosts/github.ts'
+import type { Host } from '../../../src/sources/hosts/host.ts'
+import { egress } from '../../sources/support.ts'
+import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest, Shapes } from './host-double.ts'
+
+const shapes = await Shapes.load('github-openapi.json', '#/components/schemas/')
+
+/** GitHub, with answers of the shapes of its OpenAPI description. */
+export class GithubDouble extends HostDouble {
+  readonly name = 'GitHub'
+  /** Scopes of a classic token, as every answer names them. */
+  scopes = 'repo, admin:repo_hook'
+
+  readonly refusals = {
+    noPermission: () => json({ message: 'Must have admin rights to Repository.' }, 403),
+    weakToken: () =>
+      json({ message: 'Resource not accessible by personal access token' }, 403, {
+        'X-Accepted-GitHub-Permissions': 'metadata=read',
+      }),
+    limited: (seconds: number | null) =>
+      json({ message: 'API rate limit exceeded for user ID 1.' }, 403, {
+        'X-RateLimit-Remaining': '0',
+        ...(seconds === null ? {} : { 'Retry-After': String(seconds) }),
+      }),
+  }
+
+  open(token: string = this.token): Host {
+    return githubHost({ http: egress('127.0.0.0/8'), base: this.origin, token: async () => token, isApp: false })
+  }
+
+  strayPage(origin: string): Response {
+    return json([], 200, { Link: `<${origin}/orgs/acme/repos?page=2>; rel="next"` })
+  }
+
+  protected authorized(headers: Headers): boolean {
+    return headers.get('authorization') === `Bearer ${this.token}`
+  }
+
+  protected answer(request: SeenRequest): Response {
+    const { pathname, searchParams } = new URL(request.path, this.origin)
+    const headers = {
+      'X-OAuth-Scopes': this.scopes,
+      'X-RateLimit-Remaining': '4999',
+      'X-RateLimit-Reset': '1800000000',
+    }
+    const missing = () => json({ message: 'Not Found', documentation_url: 'https://docs.github.com/rest' }, 404)
+    if (pathname === '/user') return json(shapes.make('public-user', { login: 'octocat' }), 200, headers)
+    if (pathname.endsWith('/hooks') && request.method === 'POST') return this.addHook(request)
+    if (pathname.includes('/hooks/')) {
+      return this.hooks.delete(pathname.split('/').at(-1) ?? '') ? new Response(null, { status: 204 }) : missing()
+    }
+    if (pathname === `/orgs/${this.owner}/repos`)
+      return this.list(request, Number(searchParams.get('page') ?? 1), headers)
+    const [, id] = /^\/repositories\/(\d+)$/.exec(pathname) ?? []
+    const found = this.repositories.find((each) => (id ? String(each.id) === id : pathname === `/repos/${each.path}`))
+    return found === undefined ? missing() : json(shapes.make('full-repository', this.said(found)), 200, headers)
+  }
+
+  private list(request: SeenRequest, page: number, headers: Record<string, string>): Response {
+    const etag = `W/"${Bun.hash(JSON.stringify(this.repositories))}"`
+    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
+    const { items, more } = pageOf(this.newestFirst(), page, this.pageSize)
+    const next = `<${this.origin}/orgs/${this.owner}/repos?page=${page + 1}>; rel="next"`
+    return json(
+      items.map((each) => shapes.make('minimal-repository', this.said(each))),
+      200,
+      {
+        ...headers,
+        ETag: etag,
+        ...(more ? { Link: next } : {}),
+      },
+    )
+  }
+
+  private addHook(request: SeenRequest): Response {
+    const { config, events } = JSON.parse(request.body)
+    const id = this.hooks.size + 1
+    this.hooks.set(String(id), { url: config.url, secret: config.secret })
+    return json(shapes.make('hook', { id, events, config: { ...config, secret: '********' } }), 201)
+  }
+
+  private said(repository: DoubleRepository): Record<string, unknown> {
+    return {
+      id: repository.id,
+      name: repository.path.split('/').at(-1),
+      full_name: repository.path,
+      html_url: `https://github.example/${repository.path}`,
+      clone_url: `https://github.example/${repository.path}.git`,
+      default_branch: repository.defaultBranch ?? 'main',
+      archived: repository.archived,
+      fork: repository.fork,
+      private: repository.private,
+      visibility: repository.private ? 'private' : 'public',
+      description: repository.description,
+      has_issues: repository.issues,
+      pushed_at: date(repository.pushedAt),
+    }
+  }
+}
