@@ -102,11 +102,7 @@ class GithubHost implements Host {
 
   async removeWebhook(repository: RepositoryKey, webhookId: string, signal: AbortSignal): Promise<void> {
     const path = `/repos/${encodedPath(repository.path)}/hooks/${encodeURIComponent(webhookId)}`
-    try {
-      await this.api.send({ method: 'DELETE', path, wanted: `remove the webhook of ${repository.path}`, signal })
-    } catch (error) {
-      if (hostFailureReason(error) !== 'missing') throw error
-    }
+    await this.api.remove({ path, wanted: `remove the webhook of ${repository.path}`, signal })
   }
 
   sourcePage(repository: RepositoryFacts, ref: { name: string; commit: string }): string {

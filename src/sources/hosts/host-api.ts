@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors.ts'
 import type { UpstreamHttp, UpstreamResponse } from '../upstream-http.ts'
 import { type Budget, parseBudget, secondsToWait } from './budget.ts'
-import { type HostFailureReason, hostFailure } from './failure.ts'
+import { type HostFailureReason, hostFailure, hostFailureReason } from './failure.ts'
 import { Fields } from './fields.ts'
 
 /** Longest answer read, in bytes; a hundred repositories of GitHub have about 600,000. */
@@ -85,6 +85,15 @@ export class HostApi {
       { origin: this.origin, headers },
     )
     return this.read(response, request)
+  }
+
+  /** Deletes; what is not there any more is as good as deleted. */
+  async remove(request: Omit<ApiRequest, 'method'>): Promise<void> {
+    try {
+      await this.send({ ...request, method: 'DELETE' })
+    } catch (error) {
+      if (hostFailureReason(error) !== 'missing') throw error
+    }
   }
 
   /** The address of a path, or of a link from an answer, which must not lead to another origin. */

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { Host, ListedRepository } from '../../../src/sources/hosts/host.ts'
+import { GiteaDouble } from '../../support/hosts/gitea-double.ts'
 import { GithubDouble } from '../../support/hosts/github-double.ts'
+import { GitlabDouble } from '../../support/hosts/gitlab-double.ts'
 import type { HostDouble } from '../../support/hosts/host-double.ts'
 import { soon } from '../support.ts'
 
-const DOUBLES: readonly (new () => HostDouble)[] = [GithubDouble]
+const DOUBLES: readonly (new () => HostDouble)[] = [GithubDouble, GitlabDouble, GiteaDouble]
 
 async function listed(host: Host, owner: string): Promise<ListedRepository[]> {
   const all: ListedRepository[] = []
@@ -97,7 +99,7 @@ for (const Double of DOUBLES) {
       const all = await listed(host, double.owner)
       expect(all.map(({ path }) => path).sort()).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => double.pathOf(name)))
       expect(all.filter(({ fork }) => fork).map(({ path }) => path)).toEqual([double.pathOf('b')])
-      expect(double.seen.length).toBe(3)
+      expect(double.seen.length).toBe(3 + double.lookups)
     })
 
     test('an owner without changes costs one request', async () => {

@@ -46,6 +46,8 @@ export abstract class HostDouble {
   readonly token: string = 'right-token'
   private readonly server: ReturnType<typeof Bun.serve>
 
+  /** Requests beside pages that a listing takes. */
+  readonly lookups: number = 0
   /** What `describe` says. */
   abstract readonly name: string
   /** The host as it is opened with the token, or with another one. */
