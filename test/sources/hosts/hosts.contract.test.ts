@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { Host, ListedRepository } from '../../../src/sources/hosts/host.ts'
+import { BitbucketCloudDouble } from '../../support/hosts/bitbucket-cloud-double.ts'
 import { GiteaDouble } from '../../support/hosts/gitea-double.ts'
 import { GithubDouble } from '../../support/hosts/github-double.ts'
 import { GitlabDouble } from '../../support/hosts/gitlab-double.ts'
 import type { HostDouble } from '../../support/hosts/host-double.ts'
 import { soon } from '../support.ts'
 
-const DOUBLES: readonly (new () => HostDouble)[] = [GithubDouble, GitlabDouble, GiteaDouble]
+const DOUBLES: readonly (new () => HostDouble)[] = [GithubDouble, GitlabDouble, GiteaDouble, BitbucketCloudDouble]
 
 async function listed(host: Host, owner: string): Promise<ListedRepository[]> {
   const all: ListedRepository[] = []
@@ -46,7 +47,7 @@ for (const Double of DOUBLES) {
         description: 'A library',
       })
       expect(facts.id).not.toBe('')
-      expect(facts.cloneUrl).toStartWith('https://')
+      expect(facts.cloneUrl).toMatch(/^https:\/\/[^@]+$/)
       expect(facts.issuesUrl).toStartWith(facts.webUrl)
     })
 
