@@ -83,6 +83,15 @@ export class Fields {
     return Fields.list(this.where, this.value[name] ?? [], most)
   }
 
+  /** The objects of a list; what is no object is left out. */
+  objects(name: string, most: number): Fields[] {
+    const value = this.value[name]
+    const list: unknown[] = Array.isArray(value) ? value.slice(0, most) : []
+    return list
+      .filter((each) => typeof each === 'object' && each !== null && !Array.isArray(each))
+      .map((each) => Fields.of(this.where, each))
+  }
+
   /** The texts of a list; what is no text is left out. */
   texts(name: string, most: number): string[] {
     const value = this.value[name]

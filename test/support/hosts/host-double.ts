@@ -48,6 +48,9 @@ export abstract class HostDouble {
 
   /** Requests beside pages that a listing takes. */
   readonly lookups: number = 0
+  /** Whether it finds repositories by their ids. */
+  readonly followsIds: boolean = true
+  readonly hasIssues: boolean = true
   /** What `describe` says. */
   abstract readonly name: string
   /** The host as it is opened with the token, or with another one. */
