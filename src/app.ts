@@ -18,6 +18,7 @@ import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
+import { MirrorImports } from './mirror/imports.ts'
 import { lookAtUpstream } from './mirror/look.ts'
 
 import { MirroredArchives } from './mirror/mirrored-archives.ts'
@@ -105,6 +106,7 @@ async function assemble(base: Foundation): Promise<App> {
     queue,
     openSource,
     mirroredArchives: mirroredArchives(parts),
+    mirrorImports: mirrorImports(parts),
     mirror: mirror.documents,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
@@ -133,6 +135,16 @@ function documentsOf(parts: Parts & { readonly mirror: OpenMirror }) {
     documents: new PackageDocuments(tables.packages, ownPolicies),
     mirrored: new MirroredDocuments(parts.policies, ownPolicies, now),
   }
+}
+
+function mirrorImports({ upstreamSet: upstreams, tables, archiveDownloads: store, now }: Parts): MirrorImports {
+  return new MirrorImports({
+    ...{ upstreams, store, now },
+    documents: tables.upstreamDocuments,
+    files: tables.upstreamFiles,
+    archives: tables.upstreamArchives,
+    imports: tables.upstreamImports,
+  })
 }
 
 function createAdmission({ config, now, tables }: Foundation, facts: RequestFacts) {

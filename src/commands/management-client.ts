@@ -8,7 +8,7 @@ import { silentLogger } from '../observability/logger.ts'
 /** The management API, through a running server or opened here. */
 export interface ManagementClient {
   /** Sends a request and returns the body. Throws AppError with the sentence of the server when it refuses. */
-  call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown>
+  call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown>
   /** Sends a GET; any status is an answer. */
   get(path: string): Promise<Response>
   /** Uploads a file, a piece at a time, and returns the answer. Throws AppError like `call`. */

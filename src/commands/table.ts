@@ -6,6 +6,7 @@ import { config } from './config.ts'
 import { exportCommand } from './export.ts'
 import { filter } from './filter.ts'
 import { healthcheck } from './healthcheck.ts'
+import { importCommand } from './import.ts'
 import { mirror } from './mirror.ts'
 import { packages } from './package.ts'
 import { repository } from './repository.ts'
@@ -21,6 +22,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   token,
   mirror,
   export: exportCommand,
+  import: importCommand,
   advisory,
   filter,
   audit,

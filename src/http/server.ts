@@ -13,7 +13,11 @@ import { advisoryRoutes } from './management-api/advisories.ts'
 import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artifacts.ts'
 import { type AuditRoutesParts, auditRoutes } from './management-api/audit.ts'
 import { type ConflictRoutesParts, conflictRoutes } from './management-api/conflicts.ts'
+
 import { filterRoutes } from './management-api/filters.ts'
+
+import { type ImportRoutesParts, importRoutes } from './management-api/imports.ts'
+
 import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './management-api/package-versions.ts'
 import { packageRoutes } from './management-api/packages.ts'
 import type { PolicyRoutesParts } from './management-api/policy-entries.ts'
@@ -34,6 +38,7 @@ export interface ServerParts
     DiscoveryRoutesParts,
     RepositoryRoutesParts,
     ArtifactRoutesParts,
+    ImportRoutesParts,
     TokenRoutesParts,
     AuditRoutesParts,
     ConflictRoutesParts,
@@ -110,6 +115,7 @@ function createRouter(
     .use(discoveryRoutes(parts))
     .use(repositoryRoutes(parts))
     .use(artifactRoutes(parts))
+    .use(importRoutes(parts))
     .use(packageRoutes(parts))
     .use(readmeRoutes(parts))
     .use(withdrawalRoutes(parts))

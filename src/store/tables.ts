@@ -17,6 +17,7 @@ import { TokenTable } from './tokens.ts'
 import { UpstreamArchiveTable } from './upstream-archives.ts'
 import { UpstreamDocumentTable } from './upstream-documents.ts'
 import { UpstreamFileTable } from './upstream-files.ts'
+import { UpstreamImportTable } from './upstream-imports.ts'
 import { UpstreamIssueTable } from './upstream-issues.ts'
 import { UpstreamLogTable } from './upstream-log.ts'
 import { UpstreamNameTable } from './upstream-names.ts'
@@ -49,6 +50,7 @@ export function openTables(db: Database) {
     providers: new ProviderTable(db),
     upstreamDocuments: new UpstreamDocumentTable(db),
     upstreamIssues: new UpstreamIssueTable(db),
+    upstreamImports: new UpstreamImportTable(db),
     upstreamFiles: new UpstreamFileTable(db),
     withdrawals: new WithdrawalTable(db),
     advisories: new PolicyEntryTable(db, 'advisories'),

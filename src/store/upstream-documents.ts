@@ -59,18 +59,24 @@ export class UpstreamDocumentTable {
 
   /** Writes changes in one transaction; those of upstreams that are gone are dropped. */
   async save(changes: readonly DocumentChange[]): Promise<void> {
-    const bodies = await Promise.all(
-      changes.map(({ document, rewritten }) =>
-        rewritten && document.text !== null ? squeeze(document.text, { level: 4 }) : null,
-      ),
-    )
+    const bodies = await packedTexts(changes)
     await this.db.write(async (tx) => {
       for (const [index, change] of changes.entries()) await saveDocument(tx, change, bodies[index] ?? null)
     })
   }
 }
 
-async function saveDocument(tx: Queries, change: DocumentChange, body: Buffer | null): Promise<void> {
+/** The texts that changes write, as they are kept; null where a change writes none. */
+export function packedTexts(changes: readonly DocumentChange[]): Promise<(Buffer | null)[]> {
+  return Promise.all(
+    changes.map(({ document, rewritten }) =>
+      rewritten && document.text !== null ? squeeze(document.text, { level: 4 }) : null,
+    ),
+  )
+}
+
+/** Writes a change, with its packed text, inside a transaction. */
+export async function saveDocument(tx: Queries, change: DocumentChange, body: Buffer | null): Promise<void> {
   const { text: _text, ...row } = change.document
   if (!change.rewritten) {
     const { etag, lastModified, checkedAt, missingSince } = row

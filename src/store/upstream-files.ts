@@ -45,8 +45,7 @@ export class UpstreamFileTable {
 
   /** Keeps a file in place of the one before at its address. A repository that is gone keeps nothing. */
   async save(repositoryId: string, file: UpstreamFile): Promise<void> {
-    const { url, bytes, ...about } = file
-    const content = { ...about, body: await deflate(bytes) }
+    const { url, ...content } = await packedFile(file)
     await this.db.write(async (tx) => {
       const owner = await tx
         .select({ id: repositories.id })
@@ -82,6 +81,11 @@ export class UpstreamFileTable {
         .where(and(eq(upstreamFiles.repositoryId, repositoryId), inArray(upstreamFiles.url, dropped)))
     })
   }
+}
+
+/** A file as it is kept. */
+export async function packedFile({ bytes, ...about }: UpstreamFile) {
+  return { ...about, body: await deflate(bytes) }
 }
 
 function at(repositoryId: string, url: string) {

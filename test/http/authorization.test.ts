@@ -58,6 +58,7 @@ function cases(): Record<string, Case> {
   const covered: Statuses = [401, 200, 404, 404, 200]
   const missing: Statuses = [401, 403, 403, 403, 404]
   const everybody: Statuses = [401, 200, 200, 200, 200]
+  const json = { documents: [{ name: 'acme/lib', dev: false, text: '{}' }] }
   return {
     'GET /packages.json': { path: '/packages.json', statuses: [401, 200, 200, 200, 200] },
     'GET /p2/:vendor/:file': { path: '/p2/acme/lib.json', statuses: [401, 200, 404, 404, 200] },
@@ -93,10 +94,12 @@ function cases(): Record<string, Case> {
     'GET /api/audit': { path: '/api/audit', statuses: managed },
     'GET /api/conflicts': { path: '/api/conflicts', statuses: managed },
     'PUT /api/repositories/:id/artifacts': { path: '/api/repositories/repo_none/artifacts', statuses: missing },
-    'POST /api/repositories/:id/sync': {
-      path: '/api/repositories/repo_none/sync',
-      statuses: [401, 403, 403, 403, 404],
+    'PUT /api/repositories/:id/documents': { path: '/api/repositories/repo_none/documents', json, statuses: missing },
+    'PUT /api/repositories/:id/archives/:dist': {
+      path: '/api/repositories/repo_none/archives/none?package=acme/lib',
+      statuses: missing,
     },
+    'POST /api/repositories/:id/sync': { path: '/api/repositories/repo_none/sync', statuses: missing },
     'GET /api/tokens': { path: '/api/tokens', statuses: [401, 403, 403, 200, 200] },
     'POST /api/tokens': {
       path: '/api/tokens',

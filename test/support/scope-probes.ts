@@ -117,6 +117,20 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
   'PUT /api/repositories/:id/artifacts': ({ repositoryId }) => [
     { method: 'PUT', path: `/api/repositories/${repositoryId}/artifacts`, body: new Uint8Array(4) },
   ],
+  'PUT /api/repositories/:id/documents': ({ repositoryId, name }) => [
+    {
+      method: 'PUT',
+      path: `/api/repositories/${repositoryId}/documents`,
+      json: { documents: [{ name, dev: false, text: '{}' }] },
+    },
+  ],
+  'PUT /api/repositories/:id/archives/:dist': ({ repositoryId, name }) => [
+    {
+      method: 'PUT',
+      path: `/api/repositories/${repositoryId}/archives/${'a'.repeat(40)}?package=${name}`,
+      body: new Uint8Array(4),
+    },
+  ],
   'GET /api/conflicts': () => [{ path: '/api/conflicts' }],
   'GET /api/advisories': ({ name }) => [{ path: '/api/advisories' }, { path: `/api/advisories?package=${name}` }],
   'POST /api/advisories': ({ name }) => [

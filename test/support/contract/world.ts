@@ -54,6 +54,8 @@ export class ContractWorld {
     /** Ids that the senders depend on: no request may change what they name. */
     private readonly kept: ReadonlySet<string>,
     private readonly artifactRepository: string,
+    /** It has a document that names one archive. */
+    private readonly upstream: { readonly id: string; readonly dist: string },
   ) {}
 
   static async start(): Promise<ContractWorld> {
@@ -69,6 +71,7 @@ export class ContractWorld {
     })
     const repository = await app.addRepository(app.path('lib.git'))
     const artifacts = await app.addRepository('uploads', { vcs_type: 'artifact' })
+    const upstream = await importedUpstream(app)
     const owner = await app.token({ permissions: 'write', rate_limit_max: 0 })
     const readonly = await app.token({ rate_limit_max: 1_000_000 })
     const restricted = await app.token({ allowed_packages: [{ name: 'acme/lib', constraint: '^1.0' }] })
@@ -88,8 +91,10 @@ export class ContractWorld {
       stranger: `pb_${'x'.repeat(43)}`,
       nobody: null,
     }
-    const kept = new Set([repository, artifacts, owner, readonly, restricted, shop, expired].map(({ id }) => id))
-    const world = new ContractWorld(app, await app.app.start(), tokens, kept, artifacts.id)
+    const kept = new Set(
+      [repository, artifacts, upstream, owner, readonly, restricted, shop, expired].map(({ id }) => id),
+    )
+    const world = new ContractWorld(app, await app.app.start(), tokens, kept, artifacts.id, upstream)
     for (const id of kept) world.noteId(id)
     return world
   }
@@ -161,6 +166,8 @@ export class ContractWorld {
     const prefix = PREFIXES[collection]
     const reads = method === 'GET' || method === 'HEAD'
     if (path.endsWith('/artifacts') && piece.known % 4 > 0) return this.artifactRepository
+    const isImport = path.endsWith('/documents') || path.endsWith('/archives/{dist}')
+    if (isImport && piece.known % 4 > 0) return name === 'dist' ? this.upstream.dist : this.upstream.id
     const candidates =
       PATHS[name] ??
       (this.ids.get(prefix ?? '') ?? []).filter((id) => reads || path.endsWith('/sync') || !this.kept.has(id))
@@ -211,4 +218,16 @@ function uploads(): Uint8Array<ArrayBuffer>[] {
     zip({ 'composer.json': JSON.stringify({ name: 'acme/uploaded' }), '../evil.php': '' }),
     zip({ 'src/a.php': '' }),
   ]
+}
+
+/** An upstream that cannot be asked, with an imported document. */
+async function importedUpstream(app: TestApp): Promise<{ id: string; dist: string }> {
+  const { id } = await app.addRepository(`${NOWHERE}/imported`, { vcs_type: 'composer' })
+  const dist = { type: 'zip', url: `${NOWHERE}/imported/lib.zip`, reference: 'abc' }
+  const version = { name: 'acme/lib', version: '1.0.0', version_normalized: '1.0.0.0', dist }
+  const text = JSON.stringify({ packages: { 'acme/lib': [version] } })
+  const json = { documents: [{ name: 'acme/lib', dev: false, text }] }
+  const response = await app.ask(`/api/repositories/${id}/documents`, { method: 'PUT', json })
+  const { missing } = (await response.json()) as { missing: { dist: string }[] }
+  return { id, dist: missing[0]?.dist ?? '' }
 }
