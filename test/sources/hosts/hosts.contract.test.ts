@@ -64,6 +64,11 @@ for (const Double of DOUBLES) {
       expect(await factsOf('lib')).toMatchObject({ issuesUrl: null, visibility: 'public' })
     })
 
+    test('an archived repository, where the host knows them', async () => {
+      double.add('lib', { archived: true })
+      expect((await factsOf('lib')).archived).toBe(double.archives)
+    })
+
     test('a repository is found by its id after it was renamed', async () => {
       const repository = double.add('old')
       const { id } = await factsOf('old')

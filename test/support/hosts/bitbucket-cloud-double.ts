@@ -6,6 +6,7 @@ import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest
 /** Bitbucket Cloud, with answers as its documentation shows them. */
 export class BitbucketCloudDouble extends HostDouble {
   readonly name = 'Bitbucket Cloud'
+  override readonly archives = false
 
   readonly refusals = {
     noPermission: () => json({ type: 'error', error: { message: 'You may not access this repository.' } }, 403),

@@ -51,6 +51,8 @@ export abstract class HostDouble {
   /** Whether it finds repositories by their ids. */
   readonly followsIds: boolean = true
   readonly hasIssues: boolean = true
+  /** Whether it knows archived repositories. */
+  readonly archives: boolean = true
   /** What `describe` says. */
   abstract readonly name: string
   /** The host as it is opened with the token, or with another one. */
