@@ -183,7 +183,8 @@ for (const Double of DOUBLES) {
     test('a redirect to another origin carries no credential, and its answer is not believed', async () => {
       const other = new Double()
       try {
-        other.instead = () => Response.json({ id: 1 })
+        other.everybody = true
+        other.add('lib')
         double.instead = ({ path }) => Response.redirect(other.origin + path, 302)
         expect(await refusal(factsOf('lib'))).toMatchObject({ reason: 'protocol' })
         expect(other.seen.length).toBe(1)
