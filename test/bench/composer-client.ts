@@ -10,7 +10,7 @@ const ROUNDS = 5
 const GOAL = 1.1
 
 /** A server as a Composer project names it. */
-interface Server {
+export interface Server {
   readonly url: string
   readonly token: string | null
 }
@@ -71,7 +71,8 @@ async function run(work: string, server: Server, names: readonly string[], lock:
   return performance.now() - started
 }
 
-function project(work: string, { url, token }: Server, names: readonly string[]): string {
+/** A fresh project that requires these packages. Its directory. */
+export function project(work: string, { url, token }: Server, names: readonly string[]): string {
   const home = mkdtempSync(join(work, 'project-'))
   const project = {
     name: 'bench/project',
@@ -87,7 +88,8 @@ function project(work: string, { url, token }: Server, names: readonly string[])
   return home
 }
 
-async function composer(home: string, args: readonly string[]): Promise<void> {
+/** Runs composer in a project; throws with its output when it fails. */
+export async function composer(home: string, args: readonly string[]): Promise<void> {
   const child = Bun.spawn(['composer', ...args], {
     cwd: home,
     env: composerEnvironment(home),

@@ -64,13 +64,18 @@ async function validators(url: string, headers: Record<string, string>): Promise
 }
 
 /** Rates of two loads in turns, after a warm-up of both. */
-export async function compare(what: string, goal: number, ours: Load, theirs: Load): Promise<Row> {
+export async function compareRates(ours: Load, theirs: Load) {
   for (const warm of [ours, theirs]) await requestsPerSecond({ ...warm, seconds: 1 })
-  const { ratio, ...rate } = await alternate(
+  return alternate(
     ROUNDS,
     () => requestsPerSecond(ours),
     () => requestsPerSecond(theirs),
   )
+}
+
+/** The same as a row, against nginx. */
+export async function compare(what: string, goal: number, ours: Load, theirs: Load): Promise<Row> {
+  const { ratio, ...rate } = await compareRates(ours, theirs)
   return {
     what,
     ours: `${rate.ours.toFixed(0)} requests/s`,

@@ -7,6 +7,7 @@ import { measureColdArchive } from './cold-archive.ts'
 import { measureComposer } from './composer-client.ts'
 import { measureDocuments, type Stage } from './documents.ts'
 import { measureFirstSync } from './first-sync.ts'
+import { measureMirror } from './mirror.ts'
 import { startNginx } from './nginx.ts'
 import { type Finding, printReport } from './report.ts'
 import { measureScale } from './scale.ts'
@@ -14,8 +15,8 @@ import { measureStart } from './start.ts'
 
 /**
  * Measures what is promised about speed and prints one table: `bun test/bench/main.ts [start] [documents] [archives]
- * [cold-archive] [first-sync] [scale] [composer]`, all of them by default. A goal that is missed is a line of the table, not a failure: figures
- * of one machine depend on what else it does.
+ * [cold-archive] [first-sync] [scale] [composer] [mirror]`, all of them by default. A goal that is missed is a line of
+ * the table, not a failure: figures of one machine depend on what else it does.
  */
 const PROGRAMS = {
   nginx: 'apt-get install nginx-light',
@@ -32,6 +33,7 @@ const SCENARIOS: Record<string, (stage: Stage, executable: string) => Promise<Fi
   'first-sync': measureFirstSync,
   scale: measureScale,
   composer: measureComposer,
+  mirror: measureMirror,
 }
 
 process.exit(await main(process.argv.slice(2)))
