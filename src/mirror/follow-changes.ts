@@ -67,10 +67,11 @@ function namedIn(actions: ChangeLog['actions']) {
   return { updates, deletes, resync: actions.some(({ type }) => type === 'resync') }
 }
 
-function isOlder({ lastModified }: LoggedDocument, time: number | undefined): boolean {
+/** Two changes in one second have one time: what was asked for in that second may be the first of them. */
+function isOlder({ lastModified, checkedAt }: LoggedDocument, time: number | undefined): boolean {
   if (time === undefined) return false
   const seconds = Date.parse(lastModified ?? '') / 1000
-  return Number.isNaN(seconds) || seconds < time
+  return Number.isNaN(seconds) || seconds < time || checkedAt <= time
 }
 
 function keyOf({ name, dev }: LoggedDocument): string {
