@@ -107,7 +107,6 @@ async function assemble(base: Foundation): Promise<App> {
     openSource,
     mirroredArchives: mirroredArchives(parts),
     mirrorImports: mirrorImports(parts),
-    mirror: mirror.documents,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
@@ -128,6 +127,9 @@ function documentsOf(parts: Parts & { readonly mirror: OpenMirror }) {
   const ownPolicies = new OwnPolicies(tables.advisories, tables.filters)
   const relay = { upstreams: parts.upstreamSet, readerOf: parts.mirror.readerOf }
   return {
+    mirror: parts.mirror.documents,
+    directory: parts.mirror.directory,
+    upstreamSet: parts.upstreamSet,
     policies: parts.policies,
     ownPolicies,
     relayed: (names: readonly string[]) => relayedAdvisories(relay, names),

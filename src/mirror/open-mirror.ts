@@ -1,6 +1,7 @@
 import type { Logger } from '../observability/logger.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { Tables } from '../store/tables.ts'
+import { UpstreamDirectory } from './directory.ts'
 import { MirrorDocuments } from './documents.ts'
 import { HostGates } from './host-gate.ts'
 import { IssueNotes } from './issue-notes.ts'
@@ -22,6 +23,7 @@ export interface OpenMirror {
   readonly documents: MirrorDocuments
   readonly readerOf: (upstream: Upstream) => UpstreamReader
   readonly issues: IssueNotes
+  readonly directory: UpstreamDirectory
 }
 
 /** Builds what reads packages of upstreams. An upstream has one reader as long as its settings are the same. */
@@ -39,5 +41,10 @@ export function openMirror({ upstreams, http, tables, logger, now }: MirrorFound
   }
   const table = tables.upstreamDocuments
   const onRead = issues.read.bind(issues)
-  return { documents: new MirrorDocuments({ upstreams, readerOf, table, logger, onRead, now }), readerOf, issues }
+  return {
+    documents: new MirrorDocuments({ upstreams, readerOf, table, logger, onRead, now }),
+    readerOf,
+    issues,
+    directory: new UpstreamDirectory({ upstreams, readerOf, logger }),
+  }
 }

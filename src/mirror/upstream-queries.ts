@@ -22,6 +22,23 @@ export interface FoundPackage {
   readonly virtual: boolean
 }
 
+/** What is searched for, and which part of what is found. */
+export interface SearchQuestion {
+  readonly text: string
+  /** '' for all. */
+  readonly type: string
+  /** From 1 on. */
+  readonly page: number
+  readonly perPage: number
+}
+
+/** A page of what a search found. */
+export interface FoundPage {
+  readonly packages: readonly FoundPackage[]
+  /** On all pages, as the upstream says. */
+  readonly total: number
+}
+
 /** A package that stands in for another one (Packagist: `/providers/…`). */
 export interface FoundProvider {
   readonly name: string
@@ -47,12 +64,26 @@ export class UpstreamQueries {
     private readonly deadline: number,
   ) {}
 
-  /** Packages found by a text; `type` is '' for all. */
-  async search(searchUrl: string, text: string, type: string, signal: AbortSignal): Promise<readonly FoundPackage[]> {
-    const values = { query: encodeURIComponent(text), type: encodeURIComponent(type) }
-    const url = fillTemplate(searchUrl, values)
-    const answer = (await this.ask({ url }, signal)) ?? noAnswer(url)
-    return rows(answer.results).flatMap((row) => readFound(row) ?? [])
+  /** A page of the packages found by a text. */
+  async search(searchUrl: string, wanted: SearchQuestion, signal: AbortSignal): Promise<FoundPage> {
+    const { text, type, page, perPage } = wanted
+    const address = new URL(
+      fillTemplate(searchUrl, { query: encodeURIComponent(text), type: encodeURIComponent(type) }),
+    )
+    address.searchParams.set('per_page', String(perPage))
+    if (page > 1) address.searchParams.set('page', String(page))
+    const answer = (await this.ask({ url: address.href }, signal)) ?? noAnswer(address.href)
+    const packages = rows(answer.results).flatMap((row) => readFound(row) ?? [])
+    return { packages, total: Math.max(packages.length, count(answer.total)) }
+  }
+
+  /** Names that match a pattern. */
+  async names(listUrl: string, pattern: string, signal: AbortSignal): Promise<readonly string[]> {
+    const address = new URL(listUrl)
+    address.searchParams.set('filter', pattern)
+    const answer = (await this.ask({ url: address.href }, signal)) ?? noAnswer(address.href)
+    const names = Array.isArray(answer.packageNames) ? answer.packageNames : []
+    return names.filter((name) => typeof name === 'string')
   }
 
   /** Packages that provide or replace a name; none when the upstream does not know it. */

@@ -17,9 +17,10 @@ import type { DocumentAnswer, Upstream, Validators } from './upstream.ts'
 import { readJson } from './upstream-json.ts'
 import {
   type FilterSummary,
-  type FoundPackage,
+  type FoundPage,
   type FoundProvider,
   readFilterSummary,
+  type SearchQuestion,
   UpstreamQueries,
 } from './upstream-queries.ts'
 import { type OfferedNames, readUpstreamRoot, type UpstreamRoot } from './upstream-root.ts'
@@ -49,8 +50,10 @@ export interface UpstreamReader {
    * before this one gave them. What the upstream says it does not offer is `absent` without a request.
    */
   document(name: string, dev: boolean, known: Validators | null, signal: AbortSignal): Promise<DocumentAnswer>
-  /** Packages found by a text; `type` is '' for all. Null for an upstream without a search. */
-  search(text: string, type: string, signal: AbortSignal): Promise<readonly FoundPackage[] | null>
+  /** A page of the packages found by a text. Null for an upstream without a search. */
+  search(wanted: SearchQuestion, signal: AbortSignal): Promise<FoundPage | null>
+  /** Names that match a pattern. Null for an upstream without a list. */
+  names(pattern: string, signal: AbortSignal): Promise<readonly string[] | null>
   /** Packages that provide or replace a name. Null for an upstream that does not say. */
   providers(name: string, signal: AbortSignal): Promise<readonly FoundProvider[] | null>
   /**
@@ -178,11 +181,18 @@ class HttpUpstreamReader implements UpstreamReader {
     }
   }
 
-  async search(text: string, type: string, signal: AbortSignal): Promise<readonly FoundPackage[] | null> {
+  async search(wanted: SearchQuestion, signal: AbortSignal): Promise<FoundPage | null> {
     const { searchUrl } = await this.root(signal)
     if (searchUrl === null) return null
-    const key = `search ${JSON.stringify([text, type])}`
-    return this.flights.run(key, signal, (shared) => this.queries.search(searchUrl, text, type, shared))
+    const { text, type, page, perPage } = wanted
+    const key = `search ${JSON.stringify([text, type, page, perPage])}`
+    return this.flights.run(key, signal, (shared) => this.queries.search(searchUrl, wanted, shared))
+  }
+
+  async names(pattern: string, signal: AbortSignal): Promise<readonly string[] | null> {
+    const { listUrl } = await this.root(signal)
+    if (listUrl === null) return null
+    return this.flights.run(`names ${pattern}`, signal, (shared) => this.queries.names(listUrl, pattern, shared))
   }
 
   async providers(name: string, signal: AbortSignal): Promise<readonly FoundProvider[] | null> {

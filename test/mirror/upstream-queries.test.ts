@@ -4,6 +4,8 @@ import { type Packagist, startPackagist } from '../support/upstream/packagist.ts
 import { startSatis } from '../support/upstream/satis.ts'
 import { failureOf, patient, ReaderBench } from './reader-support.ts'
 
+const PAGE = { type: '', page: 1, perPage: 15 }
+
 describe('what an upstream is asked beside documents', () => {
   const bench = new ReaderBench()
   let packagist: Packagist
@@ -31,12 +33,15 @@ describe('what an upstream is asked beside documents', () => {
 
   test('a search, by text and type', async () => {
     const names = async (text: string, type: string) =>
-      (await reader.search(text, type, patient))?.map(({ name }) => name)
+      (await reader.search({ ...PAGE, text, type }, patient))?.packages.map(({ name }) => name)
     expect(await names('acme', '')).toEqual(['acme/lib', 'acme/old'])
     expect(await names('acme', 'project')).toEqual(['acme/old'])
     expect(await names('a&type=%type%#', '')).toEqual([])
-    expect(packagist.log.lines.at(-1)).toBe('GET /search.json?q=a%26type%3D%25type%25%23&type=')
-    expect((await reader.search('old', '', patient))?.[0]).toMatchObject({ abandoned: 'acme/lib', virtual: false })
+    expect(packagist.log.lines.at(-1)).toBe('GET /search.json?q=a%26type%3D%25type%25%23&type=&per_page=15')
+    expect((await reader.search({ ...PAGE, text: 'old' }, patient))?.packages[0]).toMatchObject({
+      abandoned: 'acme/lib',
+      virtual: false,
+    })
   })
 
   test('who stands in for a name', async () => {
@@ -78,7 +83,7 @@ describe('what an upstream is asked beside documents', () => {
     packagist.faults.add({ path: '/search.json', kind: 'html' })
     packagist.faults.add({ path: '/api/', kind: 'status', status: 404, times: 1 })
     packagist.faults.add({ path: '/api/', kind: 'status', status: 500 })
-    expect(await failureOf(reader.search('acme', '', patient))).toMatchObject({ reason: 'protocol' })
+    expect(await failureOf(reader.search({ ...PAGE, text: 'acme' }, patient))).toMatchObject({ reason: 'protocol' })
     expect(await failureOf(reader.advisories(['acme/lib'], patient))).toMatchObject({ reason: 'protocol' })
     expect(await failureOf(reader.advisories(['acme/lib'], patient))).toMatchObject({ reason: 'unreachable' })
   })
@@ -89,13 +94,14 @@ describe('what an upstream is asked beside documents', () => {
     try {
       const other = await plain.reader({ url: satis.url })
       const asked = [
-        other.search('acme', '', patient),
+        other.search({ ...PAGE, text: 'acme' }, patient),
         other.providers('acme/lib', patient),
         other.advisories(['acme/lib'], patient),
+        other.names('acme/*', patient),
         other.filterSummary(patient),
         other.changes(null, patient),
       ]
-      expect(await Promise.all<unknown>(asked)).toEqual([null, null, null, null, null])
+      expect(await Promise.all<unknown>(asked)).toEqual([null, null, null, null, null, null])
       expect(satis.log.lines).toEqual(['GET /packages.json'])
     } finally {
       await satis.stop()

@@ -3,41 +3,40 @@ import type { Caller } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { AppError } from '../../errors.ts'
-import type { ProviderTable } from '../../store/providers.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { authenticate } from '../plugins/authenticate.ts'
 import { DISCOVERY_OPERATIONS, NO_STAMP_SENTENCE } from './discovery-operations.ts'
 import { type ChangesParts, changesSince, readStamp, stampOf } from './metadata-changes.ts'
-import { PackageLists, readListRequest } from './package-list.ts'
+import { type ListParts, packageList, readListRequest } from './package-list.ts'
 import { readSearchRequest, type SearchParts, searchResult } from './package-search.ts'
-import { providersOf } from './providers.ts'
+import { type ProviderParts, providersOf } from './providers.ts'
 import { RenderedDocument } from './rendered-document.ts'
 
 /** What the routes work with by which packages are found. `now` gives Unix seconds. */
-export interface DiscoveryRoutesParts extends ChangesParts, SearchParts {
+export interface DiscoveryRoutesParts extends ChangesParts, SearchParts, ListParts, ProviderParts {
   readonly verifier: TokenVerifier
-  readonly providers: ProviderTable
   readonly baseUrlOf: BaseUrlOf
   readonly now: () => number
 }
 
 /** Lists of names, packages that stand in for others, and what changed: the questions beside those for one package. */
 export function discoveryRoutes(parts: DiscoveryRoutesParts) {
-  const lists = new PackageLists(parts.catalog)
   return new Elysia({ name: 'discovery' })
     .use(authenticate(parts.verifier, 'any token'))
     .get(
       '/packages/list.json',
-      async ({ request, caller }) =>
-        (await lists.get(caller.scope, readListRequest(new URL(request.url).searchParams))).respond(request),
+      async ({ request, caller }) => {
+        const wanted = readListRequest(new URL(request.url).searchParams)
+        return answerWith(request, await packageList(parts, caller.scope, wanted, request.signal))
+      },
       { detail: DISCOVERY_OPERATIONS.list },
     )
     .get(
       '/search.json',
       async ({ request, caller }) => {
         const wanted = readSearchRequest(new URL(request.url).searchParams)
-        const result = await searchResult(parts, caller.scope, wanted, parts.baseUrlOf(request))
-        return new RenderedDocument(JSON.stringify(result), null).respond(request)
+        const how = { baseUrl: parts.baseUrlOf(request), signal: request.signal }
+        return answerWith(request, await searchResult(parts, caller.scope, wanted, how))
       },
       { detail: DISCOVERY_OPERATIONS.search },
     )
@@ -55,8 +54,12 @@ async function providersAnswer(parts: DiscoveryRoutesParts, caller: Caller, requ
   const name = path.toLowerCase().replace(/\.json$/, '')
   if (name === path.toLowerCase() || packageNameProblem(name) !== null)
     throw new AppError('not_found', 'This is no name of a package.')
-  const providers = await providersOf(parts.providers, caller.scope, name)
-  return new RenderedDocument(JSON.stringify({ providers }), null).respond(request)
+  return answerWith(request, { providers: await providersOf(parts, caller.scope, name, request.signal) })
+}
+
+/** Without a date: an answer that many things change is validated by its content alone. */
+function answerWith(request: Request, content: object): Response | Promise<Response> {
+  return new RenderedDocument(JSON.stringify(content), null).respond(request)
 }
 
 async function changesAnswer(parts: DiscoveryRoutesParts, caller: Caller, request: Request): Promise<Response> {

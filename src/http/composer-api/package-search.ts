@@ -1,5 +1,7 @@
-import { limitsVersions, type Scope } from '../../auth/scope.ts'
+import { coversAllPackages, limitsVersions, maySee, type Scope } from '../../auth/scope.ts'
 import { AppError } from '../../errors.ts'
+import type { UpstreamDirectory } from '../../mirror/directory.ts'
+import type { FoundPackage } from '../../mirror/upstream-queries.ts'
 import type { CatalogEntry, PackageCatalog } from '../../store/catalog.ts'
 import type { DownloadTable } from '../../store/downloads.ts'
 import { byRelevance, findPackages } from '../package-search.ts'
@@ -8,6 +10,7 @@ import { byRelevance, findPackages } from '../package-search.ts'
 export interface SearchParts {
   readonly catalog: PackageCatalog
   readonly downloads: DownloadTable
+  readonly directory: UpstreamDirectory
 }
 
 /** What is looked for, and which part of the results is wanted. */
@@ -45,19 +48,66 @@ export function readSearchRequest(query: URLSearchParams): SearchRequest {
   }
 }
 
-/** The packages found, most relevant first, as far as the scope covers them */
-export async function searchResult(parts: SearchParts, scope: Scope, request: SearchRequest, baseUrl: string) {
+/**
+ * The packages found as far as the scope covers them, most relevant first: a page of those owned here, and then the same
+ * page of what upstreams find.
+ */
+export async function searchResult(
+  parts: SearchParts,
+  scope: Scope,
+  request: SearchRequest,
+  { baseUrl, signal }: { baseUrl: string; signal: AbortSignal },
+) {
   const { text, type, page, perPage } = request
   const found = findPackages(parts.catalog, { scope, text, ...(type === null ? {} : { type }) })
   const start = (page - 1) * perPage
   const shown = byRelevance(found, text).slice(start, start + perPage)
   const counted = shown.filter((entry) => !limitsVersions(scope, entry.name)).map((entry) => entry.id)
   const totals = await parts.downloads.totals(counted)
-  const more = start + perPage < found.length && page < MOST_PAGES
+  const others = await foundUpstream(parts, scope, request, signal)
+  const total = found.length + others.total
+  const more = Math.max(found.length, others.total) > start + perPage && page < MOST_PAGES
   return {
-    results: shown.map((entry) => resultOf(entry, totals.get(entry.id) ?? 0, baseUrl)),
-    total: found.length,
+    results: [
+      ...shown.map((entry) => resultOf(entry, totals.get(entry.id) ?? 0, baseUrl)),
+      ...others.packages.map((entry) => upstreamResult(entry, baseUrl)),
+    ],
+    total,
     ...(more ? { next: addressOf(request, baseUrl) } : {}),
+  }
+}
+
+/** Words that name a vendor of ours are not told to others, and names of ours are not taken from them. */
+async function foundUpstream(
+  { catalog, directory }: SearchParts,
+  scope: Scope,
+  request: SearchRequest,
+  signal: AbortSignal,
+) {
+  const nothing = { packages: [], total: 0 }
+  if (namesClaimed(catalog, request.text)) return nothing
+  const { packages, total } = await directory.search({ ...request, type: request.type ?? '' }, signal)
+  const visible = packages.filter(({ name }) => maySee(scope, name) && !catalog.claimsVendor(vendorOf(name)))
+  return { packages: visible, total: coversAllPackages(scope) ? total : visible.length }
+}
+
+/** True when a text that a person looks for has a vendor of ours in it. */
+export function namesClaimed(catalog: PackageCatalog, text: string): boolean {
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .some((word) => catalog.claimsVendor(vendorOf(word)))
+}
+
+function vendorOf(name: string): string {
+  return name.split('/')[0] ?? ''
+}
+
+function upstreamResult({ name, description, url, downloads, abandoned }: FoundPackage, baseUrl: string) {
+  return {
+    ...{ name, description, url: url === '' ? `${baseUrl}/p2/${name}.json` : url, repository: '' },
+    ...{ downloads, favers: 0 },
+    ...(abandoned === false ? {} : { abandoned }),
   }
 }
 
