@@ -49,11 +49,12 @@ export class MirrorDocuments implements Mirror {
   }
 
   document(name: string, dev: boolean): MirroredDocument | null | Promise<MirroredDocument | null> {
-    const asked = this.parts.upstreams.list().filter((upstream) => mayBeAsked(upstream, name))
-    const [first] = asked
+    const upstreams = this.parts.upstreams.list()
+    const first = upstreams.find((upstream) => mayBeAsked(upstream, name))
     if (!first) return null
     const known = this.memory.get(keyOf(first, name, dev))
     if (known?.document && this.isFresh(known, first)) return known.document
+    const asked = upstreams.filter((upstream) => mayBeAsked(upstream, name))
     return this.search(asked, name, dev)
   }
 

@@ -11,7 +11,9 @@ import { type Load, shownCommand } from './wrk.ts'
 const PACKAGES = 100
 const DELAY_MS = 50
 const ROUNDS = 5
-const VERSIONS = 400
+/** So many versions of each give documents of the same size: more is said of a version of an upstream. */
+const OWNED = 400
+const MIRRORED = 230
 
 /** What it costs to have another repository behind this one: a warm document, and installs cold and warm. */
 export async function measureMirror(stage: Stage, executable: string): Promise<Finding> {
@@ -47,15 +49,15 @@ export async function measureMirror(stage: Stage, executable: string): Promise<F
   }
 }
 
-/** The same number of versions, mirrored and owned. */
+/** A document of an upstream against one of ours of the same size. */
 async function measureDocument({ broker, work, token }: Stage): Promise<{ row: Row; command: string }> {
   const repository = join(work, 'repositories/owned-document')
-  createLongHistory(repository, { name: 'owned/document', releases: VERSIONS, manifests: 40, branches: 5, files: 20 })
+  createLongHistory(repository, { name: 'owned/document', releases: OWNED, manifests: 40, branches: 5, files: 20 })
   await broker.addRepository(repository)
-  const versions = Array.from({ length: VERSIONS }, (_, index) => `1.${index}.0`)
+  const versions = Array.from({ length: MIRRORED }, (_, index) => `1.${index}.0`)
   const upstream = await startPackagist({ packages: [{ name: 'mirrored/document', versions }] })
   try {
-    await addUpstream(broker, upstream.url, { fresh_for: 3_600 })
+    await addUpstream(broker, upstream.url, { fresh_for: 3_600, package_filter: 'mirrored/*' })
     const headers = { Authorization: `Bearer ${token}`, 'Accept-Encoding': 'gzip' }
     const load = (name: string): Load => ({
       ...{ url: `${broker.url}/p2/${name}/document.json?minified=1`, headers },
@@ -63,9 +65,9 @@ async function measureDocument({ broker, work, token }: Stage): Promise<{ row: R
     })
     const { ours, theirs, ratio } = await compareRates(load('mirrored'), load('owned'))
     const row = {
-      what: `warm p2 document of an upstream, ${VERSIONS} versions`,
+      what: `warm p2 document of an upstream, ${MIRRORED} versions`,
       ours: `${ours.toFixed(0)} requests/s`,
-      theirs: `owned one ${theirs.toFixed(0)} requests/s`,
+      theirs: `owned one of the same size ${theirs.toFixed(0)} requests/s`,
       ...{ result: ratio.toFixed(2), goal: '≥ 0.95', met: ratio >= 0.95 },
     }
     return { row, command: shownCommand(load('mirrored')) }

@@ -20,11 +20,25 @@ const DROPPED = ['notification-url', 'transport-options', 'installation-source']
 const MOST_DATES = 20_000
 const UNSET = '"__unset"'
 
+/** A rendered document with all that it was made from, beside the document of the upstream. */
+interface LastAnswer {
+  readonly view: Scope
+  readonly age: ReleaseAge
+  readonly saidAt: number
+  readonly form: Omit<DocumentForm, 'dev'>
+  readonly rendered: RenderedDocument
+}
+
+function isSame(left: LastAnswer['form'], right: LastAnswer['form']): boolean {
+  return left.minified === right.minified && left.baseUrl === right.baseUrl
+}
+
 /** Documents of packages of upstreams, rendered once per change, with archives that are fetched from here. */
 export class MirroredDocuments {
   private readonly cache = new DocumentCache()
   private readonly ages = new WeakMap<MirroredDocument, ReleaseAge>()
-
+  /** What was answered last: most clients ask for the same form, and finding it by its key takes longer than sending it. */
+  private readonly last = new WeakMap<MirroredDocument, LastAnswer>()
   private readonly dates = new Map<string, { readonly stamp: string; readonly date: number }>()
 
   /** `now` gives Unix seconds. */
@@ -43,10 +57,13 @@ export class MirroredDocuments {
     const { upstream, name, dev, digest, modifiedAt } = document
     const view = limitsVersions(scope, name) ? scope : EVERYTHING
     const age = this.ageOf(document)
-    const key = `${upstream.id} ${name}${dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${view.key} ${form.baseUrl}`
     const saidAt = dev ? 0 : this.policies.modifiedAt(name)
+    const last = this.last.get(document)
+    if (last && last.view === view && last.age === age && last.saidAt === saidAt && isSame(last.form, form))
+      return last.rendered
+    const key = `${upstream.id} ${name}${dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${view.key} ${form.baseUrl}`
     const stamp = `${digest} ${modifiedAt} ${upstream.revision} ${age.since} ${age.withheld.size} ${saidAt}`
-    return this.cache.get(key, stamp, async () => {
+    const made = this.cache.get(key, stamp, async () => {
       const date = this.dateOf(
         `${upstream.id} ${name}${dev ? '~dev' : ''}`,
         stamp,
@@ -56,6 +73,8 @@ export class MirroredDocuments {
       const json = `${render(document, { view, form, age }).slice(0, -1)}${said}}`
       return new RenderedDocument(json, viewDate(view, date, json))
     })
+    if (!(made instanceof Promise)) this.last.set(document, { view, age, saidAt, form, rendered: made })
+    return made
   }
 
   /** What is said here and by the upstream, mended where a client could not read it. This server has the first word. */
