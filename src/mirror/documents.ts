@@ -5,7 +5,7 @@ import { mayBeAsked } from './allowed-names.ts'
 import { DocumentMemory } from './document-memory.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { type HeldDocument, heldAfter, heldAgain, keptForm, redated, retiredBy } from './held-document.ts'
-import type { Mirror, MirroredDocument, Upstream } from './upstream.ts'
+import type { MirroredDocument, ReadyMirror, Upstream } from './upstream.ts'
 import type { UpstreamReader } from './upstream-reader.ts'
 
 /** What documents are read with. */
@@ -36,7 +36,7 @@ const MOST_FAILURES = 10_000
  * Documents of packages that are not owned here, read through their upstreams: asked for when they are wanted, kept, and
  * asked for again when they have aged, once however many want them. What is known is served when its upstream fails.
  */
-export class MirrorDocuments implements Mirror {
+export class MirrorDocuments implements ReadyMirror {
   private readonly memory: DocumentMemory
   private readonly writer: DocumentWriter
   private readonly refreshing = new Map<string, Promise<HeldDocument>>()
@@ -48,14 +48,18 @@ export class MirrorDocuments implements Mirror {
     this.writer = new DocumentWriter(parts.table, parts.logger)
   }
 
-  document(name: string, dev: boolean): MirroredDocument | null | Promise<MirroredDocument | null> {
-    const upstreams = this.parts.upstreams.list()
-    const first = upstreams.find((upstream) => mayBeAsked(upstream, name))
+  known(name: string, dev: boolean): MirroredDocument | null {
+    const first = this.parts.upstreams.list().find((upstream) => mayBeAsked(upstream, name))
     if (!first) return null
-    const known = this.memory.get(keyOf(first, name, dev))
-    if (known?.document && this.isFresh(known, first)) return known.document
-    const asked = upstreams.filter((upstream) => mayBeAsked(upstream, name))
-    return this.search(asked, name, dev)
+    const held = this.memory.get(keyOf(first, name, dev))
+    return held?.document && this.isFresh(held, first) ? held.document : null
+  }
+
+  document(name: string, dev: boolean): MirroredDocument | null | Promise<MirroredDocument | null> {
+    const known = this.known(name, dev)
+    if (known) return known
+    const asked = this.parts.upstreams.list().filter((upstream) => mayBeAsked(upstream, name))
+    return asked.length === 0 ? null : this.search(asked, name, dev)
   }
 
   /**

@@ -73,3 +73,9 @@ export interface Mirror {
    */
   document(name: string, dev: boolean): MirroredDocument | null | Promise<MirroredDocument | null>
 }
+
+/** The same with what needs no waiting. */
+export interface ReadyMirror extends Mirror {
+  /** The document when it is in memory and fresh, of the upstream that is asked first; else null, which tells nothing. */
+  known(name: string, dev: boolean): MirroredDocument | null
+}

@@ -2,7 +2,7 @@ import { IncomingArchive } from '../../archives/incoming-archive.ts'
 import { type Caller, maySee, maySeeVendor, refusalOf } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { AppError } from '../../errors.ts'
-import type { Mirror, MirroredDocument } from '../../mirror/upstream.ts'
+import type { MirroredDocument, ReadyMirror } from '../../mirror/upstream.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import { archiveResponse, incomingArchiveResponse } from './archive-response.ts'
 import { type DistParts, type DistRequest, findArchive, parseDistRequest } from './dist.ts'
@@ -16,7 +16,7 @@ import { findUpstreamArchive, type UpstreamDistParts } from './upstream-dist.ts'
 export interface AnswerParts extends DistParts, UpstreamDistParts {
   readonly documents: PackageDocuments
   /** Packages of upstreams. */
-  readonly mirror: Mirror
+  readonly mirror: ReadyMirror
   readonly mirrored: MirroredDocuments
   readonly ownPolicies: OwnPolicies
   readonly recentArchives: RecentArchives
@@ -58,17 +58,20 @@ export function documentAnswer(
     const document = parts.documents.get(entry, caller.scope, { dev, minified, baseUrl: parts.baseUrlOf(request) })
     return document instanceof Promise ? document.then((made) => made.respond(request)) : document.respond(request)
   }
-  // Only here: the name of an owned package was checked when it came in.
-  if (packageNameProblem(name) !== null) throw noSuchPackage()
   const vendor = name.slice(0, name.indexOf('/'))
-  if (parts.catalog.claimsVendor(vendor)) {
+  const claimed = parts.catalog.claimsVendor(vendor)
+  const known = !claimed && maySee(caller.scope, name) ? parts.mirror.known(name, dev) : null
+  if (known) return mirroredAnswer(parts, caller, request, { document: known, minified })
+  // Only here: the name of a package that is known was checked when it came in.
+  if (packageNameProblem(name) !== null) throw noSuchPackage()
+  if (claimed) {
     if (!maySeeVendor(caller.scope, vendor)) throw noSuchPackage()
     return claimedAnswer(parts, caller, request, { name, dev, minified })
   }
   if (!maySee(caller.scope, name)) throw noSuchPackage()
-  const found = parts.mirror.document(name, dev)
-  const answer = (document: MirroredDocument | null) => mirroredAnswer(parts, caller, request, { document, minified })
-  return found instanceof Promise ? found.then(answer) : answer(found)
+  return Promise.resolve(parts.mirror.document(name, dev)).then((document) =>
+    mirroredAnswer(parts, caller, request, { document, minified }),
+  )
 }
 
 function mirroredAnswer(
