@@ -18,12 +18,13 @@ import { AuditTrail } from './http/management-api/audit-trail.ts'
 import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
+import { UpstreamFilterLists } from './mirror/filter-lists.ts'
 import { MirrorImports } from './mirror/imports.ts'
 import { lookAtUpstream } from './mirror/look.ts'
 
 import { MirroredArchives } from './mirror/mirrored-archives.ts'
 import { type OpenMirror, openMirror } from './mirror/open-mirror.ts'
-import { relayedAdvisories } from './mirror/relayed-advisories.ts'
+import { RelayedAdvisories } from './mirror/relayed-advisories.ts'
 import { COMPOSER } from './mirror/upstream-address.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
 import type { Logger } from './observability/logger.ts'
@@ -121,18 +122,34 @@ function mirroredArchives(parts: Parts & { readonly mirror: OpenMirror }): Mirro
   return new MirroredArchives({ mirror: mirror.documents, upstreams, table: tables.upstreamArchives, store, http, now })
 }
 
+function relayOf({ upstreamSet: upstreams, mirror, tables, logger, now }: Parts & { readonly mirror: OpenMirror }) {
+  const { documents, readerOf } = mirror
+  return new RelayedAdvisories({
+    upstreams,
+    readerOf,
+    mirror: documents,
+    table: tables.upstreamAdvisories,
+    logger,
+    now,
+  })
+}
+
+function filterListsOf({ upstreamSet: upstreams, mirror, logger }: Parts & { readonly mirror: OpenMirror }) {
+  return new UpstreamFilterLists({ upstreams, readerOf: mirror.readerOf, mirror: mirror.documents, logger })
+}
+
 /** What makes the documents that `composer` reads. */
 function documentsOf(parts: Parts & { readonly mirror: OpenMirror }) {
   const { tables, installedAt, config, now } = parts
   const ownPolicies = new OwnPolicies(tables.advisories, tables.filters)
-  const relay = { upstreams: parts.upstreamSet, readerOf: parts.mirror.readerOf }
   return {
     mirror: parts.mirror.documents,
     directory: parts.mirror.directory,
     upstreamSet: parts.upstreamSet,
     policies: parts.policies,
     ownPolicies,
-    relayed: (names: readonly string[]) => relayedAdvisories(relay, names),
+    relayed: relayOf(parts),
+    filterLists: filterListsOf(parts),
     roots: new RootDocuments(parts, installedAt, config),
     documents: new PackageDocuments(tables.packages, ownPolicies),
     mirrored: new MirroredDocuments(parts.policies, ownPolicies, now),

@@ -166,6 +166,15 @@ function joined(first: Advisory, second: Advisory): Advisory {
   }
 }
 
+/** The same with all that a client wants to be told when it asks; `source` says who knows of it. */
+export function completeAdvisory(advisory: Advisory, source: string): Advisory {
+  if (advisory.details !== null) return advisory
+  const nothing = { cve: null, link: null, severity: null, composerRepository: null }
+  const sources = [{ name: source, remoteId: advisory.advisoryId }]
+  const title = `Advisory ${advisory.advisoryId}`
+  return { ...advisory, details: { ...nothing, title, sources, reportedAt: UNKNOWN_DATE } }
+}
+
 /** An advisory as clients read it, with the fields of Packagist. `packageName` is the lower-case full name. */
 export function servedAdvisory(packageName: string, { advisoryId, affectedVersions, details }: Advisory) {
   if (details === null) return { advisoryId, packageName, affectedVersions }

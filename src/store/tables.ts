@@ -14,6 +14,7 @@ import { RepositoryTable } from './repositories.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
+import { UpstreamAdvisoryTable } from './upstream-advisories.ts'
 import { UpstreamArchiveTable } from './upstream-archives.ts'
 import { UpstreamDocumentTable } from './upstream-documents.ts'
 import { UpstreamFileTable } from './upstream-files.ts'
@@ -48,6 +49,7 @@ export function openTables(db: Database) {
     downloads: new DownloadTable(db),
     changes: new MetadataChangeTable(db),
     providers: new ProviderTable(db),
+    upstreamAdvisories: new UpstreamAdvisoryTable(db),
     upstreamDocuments: new UpstreamDocumentTable(db),
     upstreamIssues: new UpstreamIssueTable(db),
     upstreamImports: new UpstreamImportTable(db),

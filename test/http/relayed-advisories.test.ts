@@ -62,7 +62,32 @@ test('advisories of upstreams are mended, merged with own ones, and never asked 
   expect(bodies.join()).not.toContain('mine/')
 })
 
-test('silence of an upstream is not taken for absence', async () => {
+test('an answer is taken for the current one for ten minutes', async () => {
+  const before = bodies.length
+  await ask()
+  // What the upstream does not know is asked again: anybody can ask for any number of names.
+  expect(bodies.slice(before).join()).not.toContain('other/lib')
+  app.clock.now += 600
+  await ask()
+  expect(bodies.at(-1)).toContain('other/lib')
+})
+
+test('while an upstream is silent what is known is told, and that it is silent; after a restart too', async () => {
   failing = true
-  expect((await ask()).status).toBe(502)
+  app.clock.now += 600
+  const known = async () => {
+    const response = await ask()
+    const { advisories, warning } = (await response.json()) as {
+      advisories: Record<string, unknown[]>
+      warning?: string
+    }
+    return [response.status, Object.keys(advisories), warning]
+  }
+  const told = [200, ['other/lib', 'other/good'], expect.stringContaining('127.0.0.1')]
+  expect(await known()).toEqual(told)
+  await app.stop(true)
+  app = await TestApp.start({ RESERVED_VENDORS: 'mine' }, app.directory)
+  expect(await known()).toEqual(told)
+  app.clock.now += 40 * 86_400
+  expect(await known()).toEqual([200, ['other/lib'], expect.stringContaining('127.0.0.1')])
 })

@@ -4,7 +4,10 @@ import { operation } from '../openapi/operation.ts'
 import { DOCUMENT_HEADERS } from './operations.ts'
 import { NamedFilterEntry, ServedAdvisory } from './policy-shapes.ts'
 
-const Advisories = shape('SecurityAdvisories', { advisories: t.Record(t.String(), t.Array(ServedAdvisory)) })
+const Advisories = shape('SecurityAdvisories', {
+  advisories: t.Record(t.String(), t.Array(ServedAdvisory)),
+  warning: t.Optional(t.String({ description: 'which upstreams could not be asked' })),
+})
 const Filters = shape('FilterLists', { filter: t.Record(t.String(), t.Array(NamedFilterEntry)) })
 const Summary = shape('FilterSummary', { filter: t.Record(t.String(), t.Record(t.String(), t.String())) })
 
@@ -25,8 +28,6 @@ const ADVISORY = {
 
 const common = { tag: 'Composer', access: 'any token', composer: true } as const
 const tooLarge = { too_large: 'The body is larger than 1048576 bytes.' }
-
-const NOT_ASKED = 'An upstream could not be asked for its advisories.'
 
 const advisories = {
   ...common,
@@ -52,7 +53,6 @@ export const POLICY_OPERATIONS = {
     ...advisories,
     id: 'getSecurityAdvisories',
     summary: 'Security advisories of packages',
-    errors: { upstream: NOT_ASKED },
   }),
   askAdvisories: operation({
     ...advisories,
@@ -65,7 +65,7 @@ export const POLICY_OPERATIONS = {
       schema: t.Object({ 'packages[]': t.Optional(t.Array(t.String())), updatedSince: t.Optional(t.String()) }),
     },
     bodyExamples: { packages: { 'packages[]': ['acme/lib', 'acme/tool'] } },
-    errors: { ...tooLarge, upstream: NOT_ASKED },
+    errors: tooLarge,
   }),
   askFilters: operation({
     ...common,

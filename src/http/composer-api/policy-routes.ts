@@ -1,9 +1,11 @@
 import { Elysia, t } from 'elysia'
 import { type Caller, maySee } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
-import { type Advisory, mergeAdvisories, servedAdvisory } from '../../composer/advisories.ts'
-import { type FilterLists, servedFilterEntry } from '../../composer/filter-list.ts'
+import { mergeAdvisories, servedAdvisory } from '../../composer/advisories.ts'
+import { type FilterLists, mergeFilterLists, servedFilterEntry } from '../../composer/filter-list.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
+import type { UpstreamFilterLists } from '../../mirror/filter-lists.ts'
+import type { Relayed, RelayedAdvisories } from '../../mirror/relayed-advisories.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PolicyCatalog } from '../../store/policy-catalog.ts'
 import { authenticate } from '../plugins/authenticate.ts'
@@ -11,6 +13,7 @@ import { MOST_NAMES, packageNames, readAdvisoryRequest } from './advisory-reques
 import { type OwnPolicies, ownFilters } from './package-policies.ts'
 import { POLICY_OPERATIONS } from './policy-operations.ts'
 import { RenderedDocument } from './rendered-document.ts'
+import { contentDate } from './view-date.ts'
 
 /** What the routes of advisories and filter lists work with. `now` gives Unix seconds. */
 export interface PolicyAnswerParts {
@@ -19,7 +22,8 @@ export interface PolicyAnswerParts {
   readonly policies: PolicyCatalog
   readonly ownPolicies: OwnPolicies
   /** Advisories of upstreams by name, of names that are not claimed here. */
-  readonly relayed: (names: readonly string[]) => Promise<ReadonlyMap<string, readonly Advisory[]>>
+  readonly relayed: RelayedAdvisories
+  readonly filterLists: UpstreamFilterLists
   readonly now: () => number
 }
 
@@ -68,16 +72,25 @@ async function advisoryAnswer(parts: PolicyAnswerParts, request: Request, caller
   const names = 'names' in asked ? asked.names : parts.policies.changedSince(since)
   const seen = names.filter((name) => packageNameProblem(name) === null && maySee(caller.scope, name))
   const others = 'names' in asked ? seen.filter((name) => !isClaimed(parts.catalog, name)) : []
-  const [own, theirs] = await Promise.all([
+  const [own, relayed] = await Promise.all([
     parts.ownPolicies.advisoriesOf(seen, since),
-    others.length === 0 ? new Map<string, readonly Advisory[]>() : parts.relayed(others),
+    others.length === 0 ? NOT_RELAYED : parts.relayed.of(others),
   ])
+  const theirs = relayed.advisories
   const answered = seen.flatMap((name) => {
     const known = own.has(name) || theirs.has(name) || ('names' in asked && parts.catalog.get(name) !== null)
     const list = mergeAdvisories([own.get(name) ?? [], theirs.get(name) ?? []])
     return !known ? [] : [[name, list.map((advisory) => servedAdvisory(name, advisory))] as const]
   })
-  return privateJson({ advisories: Object.fromEntries(answered) })
+  return privateJson({ advisories: Object.fromEntries(answered), ...silenceOf(relayed) })
+}
+
+const NOT_RELAYED: Relayed = { advisories: new Map(), silent: [] }
+
+/** Composer prints it: what is missing may be missing because nobody could be asked. */
+function silenceOf({ silent }: Relayed): { warning?: string } {
+  if (silent.length === 0) return {}
+  return { warning: `${silent.join(', ')} could not be asked for security advisories; only what is known is told.` }
 }
 
 function isClaimed(catalog: PackageCatalog, name: string): boolean {
@@ -85,39 +98,50 @@ function isClaimed(catalog: PackageCatalog, name: string): boolean {
 }
 
 /** Composer: FilterListApiClient. Each entry names its package; other lists than those asked for are left out. */
-function filterAnswer(
+async function filterAnswer(
   parts: PolicyAnswerParts,
   caller: Caller,
   { packages, lists }: { packages: string[]; lists?: string[] },
-): Response {
-  const seen = packageNames(packages).filter((name) => maySee(caller.scope, name))
+): Promise<Response> {
+  const seen = packageNames(packages).filter((name) => packageNameProblem(name) === null && maySee(caller.scope, name))
   const wanted = lists === undefined ? null : new Set(lists)
-  const filter: Record<string, object[]> = {}
-  for (const name of seen) {
-    for (const [list, entries] of ownFilters(parts.policies.filtersOf(name))) {
+  const filter = new Map<string, object[]>()
+  const found = await Promise.all(seen.map(async (name) => [name, await filtersOf(parts, name)] as const))
+  for (const [name, known] of found) {
+    for (const [list, entries] of known) {
       if (wanted !== null && !wanted.has(list)) continue
-      filter[list] = [
-        ...(filter[list] ?? []),
-        ...entries.map((entry) => ({ package: name, ...servedFilterEntry(entry) })),
-      ]
+      const named = entries.map((entry) => ({ package: name, ...servedFilterEntry(entry) }))
+      filter.set(list, [...(filter.get(list) ?? []), ...named])
     }
   }
-  return privateJson({ filter })
+  return privateJson({ filter: Object.fromEntries(filter) })
+}
+
+/** Entries of this server, and those of the upstream that has the package. */
+async function filtersOf({ policies, catalog, filterLists }: PolicyAnswerParts, name: string): Promise<FilterLists> {
+  const own = ownFilters(policies.filtersOf(name))
+  return isClaimed(catalog, name) ? own : mergeFilterLists([own, await filterLists.of(name)])
 }
 
 /** Composer: ComposerRepository, `summary-url`. Of each list the packages on it, with the versions of all entries. */
-function filterSummary(parts: PolicyAnswerParts, caller: Caller, request: Request): Response | Promise<Response> {
-  const filter: Record<string, Record<string, string>> = {}
-  for (const name of parts.policies.filteredNames()) {
-    if (maySee(caller.scope, name)) addToSummary(filter, name, ownFilters(parts.policies.filtersOf(name)))
+async function filterSummary(parts: PolicyAnswerParts, caller: Caller, request: Request): Promise<Response> {
+  const { policies, catalog, filterLists } = parts
+  const filter = new Map<string, Map<string, string>>()
+  const add = (list: string, name: string, constraint: string) => {
+    if (!maySee(caller.scope, name)) return
+    const packages = filter.get(list) ?? new Map<string, string>()
+    const before = packages.get(name)
+    filter.set(list, packages.set(name, before === undefined ? constraint : `${before}|${constraint}`))
   }
-  return new RenderedDocument(JSON.stringify({ filter }), null).respond(request)
-}
-
-function addToSummary(filter: Record<string, Record<string, string>>, name: string, lists: FilterLists): void {
-  for (const [list, entries] of lists) {
-    filter[list] = { ...filter[list], [name]: entries.map(({ constraint }) => constraint).join('|') }
+  for (const name of policies.filteredNames()) {
+    for (const [list, entries] of ownFilters(policies.filtersOf(name)))
+      for (const { constraint } of entries) add(list, name, constraint)
   }
+  for (const { list, name, constraint } of await filterLists.summary(request.signal))
+    if (!isClaimed(catalog, name)) add(list, name, constraint)
+  const lists = [...filter].map(([list, packages]) => [list, Object.fromEntries(packages)])
+  const json = JSON.stringify({ filter: Object.fromEntries(lists) })
+  return new RenderedDocument(json, contentDate(caller.scope, json)).respond(request)
 }
 
 function privateJson(body: object): Response {

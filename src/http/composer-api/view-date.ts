@@ -12,7 +12,11 @@ const VIEW_SPREAD = 800_000_000
  * change that the scope does not see. A client compares dates for equality; those of a view do not rise.
  */
 export function viewDate(scope: Scope, modifiedAt: number, content: string): number {
-  if (scope.key === '') return modifiedAt
+  return scope.key === '' ? modifiedAt : contentDate(scope, content)
+}
+
+/** The date of a document that only its content dates, in Unix seconds: another one for another content or scope. */
+export function contentDate(scope: Scope, content: string): number {
   const digest = createHash('sha256').update(scope.key).update('\n').update(content).digest()
   return VIEWS_END - (digest.readUInt32BE(0) % VIEW_SPREAD)
 }
