@@ -29,7 +29,11 @@ export class UpstreamDirectory {
 
   /** A page of the packages found by words and type, of every upstream, each name once. */
   async search(wanted: SearchQuestion, signal: AbortSignal): Promise<FoundPage> {
-    const pages = await this.each((reader) => reader.search(wanted, signal))
+    const isName = packageNameProblem(wanted.text.toLowerCase()) === null
+    const pages = await this.each(
+      (upstream) => !isName || mayBeAsked(upstream, wanted.text.toLowerCase()),
+      (reader) => reader.search(wanted, signal),
+    )
     const packages = new Map<string, FoundPackage>()
     for (const { upstream, answer } of pages) {
       for (const found of answer.packages) {
@@ -42,7 +46,10 @@ export class UpstreamDirectory {
 
   /** Packages that provide or replace a lower-case name, which is neither owned nor reserved here. */
   async providers(name: string, signal: AbortSignal): Promise<FoundProvider[]> {
-    const found = await this.each((reader) => reader.providers(name, signal))
+    const found = await this.each(
+      (upstream) => mayBeAsked(upstream, name),
+      (reader) => reader.providers(name, signal),
+    )
     return found.flatMap(({ upstream, answer }) =>
       answer.flatMap((provider) => {
         const known = nameOf(upstream, provider.name)
@@ -55,14 +62,21 @@ export class UpstreamDirectory {
 
   /** Names that match a pattern, of upstreams that have a list of names. */
   async names(pattern: string, signal: AbortSignal): Promise<string[]> {
-    const found = await this.each((reader) => reader.names(pattern, signal))
+    const found = await this.each(
+      (upstream) => pattern.includes('*') || mayBeAsked(upstream, pattern),
+      (reader) => reader.names(pattern, signal),
+    )
     return found.flatMap(({ upstream, answer }) => answer.flatMap((name) => nameOf(upstream, name) ?? []))
   }
 
-  /** What each upstream answers, in their order; those that fail, or have no answer to such questions, are left out. */
-  private async each<Answer>(question: (reader: Reader) => Promise<Answer | null>) {
+  /** What each upstream that may hear of it answers, in their order; those that fail, or have no answer to such questions, are left out. */
+  private async each<Answer>(
+    mayHear: (upstream: Upstream) => boolean,
+    question: (reader: Reader) => Promise<Answer | null>,
+  ) {
     const { upstreams, readerOf, logger } = this.parts
-    const answers = upstreams.list().map(async (upstream) => {
+    const heard = upstreams.list().filter(mayHear)
+    const answers = heard.map(async (upstream) => {
       try {
         const answer = await question(readerOf(upstream))
         return answer === null ? [] : [{ upstream, answer }]

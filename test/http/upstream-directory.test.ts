@@ -93,6 +93,17 @@ describe('stand-ins', () => {
   })
 })
 
+test('a name that an upstream is never to be asked for is not told to it in any question', async () => {
+  for (const path of [
+    '/providers/denied/mailer.json',
+    '/search.json?q=denied/mailer',
+    '/packages/list.json?filter=denied/mailer',
+  ]) {
+    await json(path)
+    expect({ path, asked: asked() }).toEqual({ path, asked: [] })
+  }
+})
+
 describe('names', () => {
   test('of upstreams are told when a part of them is asked for', async () => {
     expect((await json('/packages/list.json?filter=*/*er')).packageNames).toEqual(['up/mailer', 'up/printer'])
