@@ -1,47 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { TestApp } from '../support/app.ts'
+import { describe, expect, test } from 'bun:test'
 import type { TestRequest } from '../support/broker.ts'
-import { createGitRepository } from '../support/git-repository.ts'
-import { library } from '../support/packages.ts'
+import { PolicyApp } from '../support/policy-app.ts'
 
-let app: TestApp
-
-beforeAll(async () => {
-  app = await TestApp.start({ RESERVED_VENDORS: 'reserved' })
-  for (const name of ['acme/lib', 'acme/tool', 'globex/x']) {
-    createGitRepository(app.path(`${name}.git`), {
-      commits: [library(name, 'one', { tags: ['1.0.0'] }), library(name, 'two', { tags: ['2.0.0'], branch: 'main' })],
-    })
-    await app.addRepository(app.path(`${name}.git`))
-  }
-})
-
-afterAll(() => app?.stop())
-
-beforeEach(async () => {
-  for (const path of ['/api/advisories', '/api/filters']) {
-    const rows = (await (await app.ask(path)).json()) as { id: string }[]
-    for (const { id } of rows) await app.ask(`${path}/${id}`, { method: 'DELETE' })
-  }
-})
-
-async function json(path: string, request: TestRequest = {}) {
-  const response = await app.ask(path, request)
-  return { status: response.status, body: await response.json(), headers: response.headers }
-}
-
-async function filter(more: Record<string, unknown> = {}): Promise<string> {
-  const spec = { package_name: 'acme/lib', list: 'malware', constraint: '1.0.0', ...more }
-  const { body } = await json('/api/filters', { json: spec })
-  return (body as { id: string }).id
-}
+const policy = new PolicyApp()
 
 describe('the archive of a version on a filter list', () => {
-  const archive = (version: string, request: TestRequest = {}) => app.ask(`/dist/acme/lib/${version}.zip`, request)
+  const archive = (version: string, request: TestRequest = {}) =>
+    policy.app.ask(`/dist/acme/lib/${version}.zip`, request)
 
   test('is refused with the reason, to every client and also a moment after it was downloaded', async () => {
     expect((await archive('1.0.0')).status).toBe(200)
-    const id = await filter({ reason: 'Steals credentials.' })
+    const id = await policy.filter({ reason: 'Steals credentials.' })
     for (const round of [1, 2]) {
       const refused = await archive('1.0.0')
       expect({ round, status: refused.status }).toEqual({ round, status: 403 })
@@ -53,37 +22,37 @@ describe('the archive of a version on a filter list', () => {
     expect((await archive('1.0.0', { method: 'HEAD' })).status).toBe(403)
     expect((await archive('1.0.0', { headers: { 'If-None-Match': '*' } })).status).toBe(403)
     expect((await archive('2.0.0')).status).toBe(200)
-    await app.ask(`/api/filters/${id}`, { method: 'DELETE' })
+    await policy.app.ask(`/api/filters/${id}`, { method: 'DELETE' })
     expect((await archive('1.0.0')).status).toBe(200)
   })
 
   test('is refused too when a lock file names it by its commit, or another version has the same', async () => {
     const links = async (file: string) => {
-      const { body } = await json(`/p2/acme/lib${file}.json`)
+      const { body } = await policy.json(`/p2/acme/lib${file}.json`)
       const versions = Object.values((body as { packages: Record<string, object> }).packages['acme/lib'] ?? {})
       return (versions as { version: string; dist: { url: string; reference: string } }[]).map(({ dist }) => dist)
     }
     const [branch] = await links('~dev')
     const [newest, oldest] = await links('')
     expect(branch?.reference).toBe(newest?.reference ?? '')
-    await filter()
-    await filter({ constraint: 'dev-main' })
+    await policy.filter()
+    await policy.filter({ constraint: 'dev-main' })
     const byCommit = `/dist/acme/lib/9.9.9.zip?reference=${oldest?.reference}`
     for (const url of [branch?.url, newest?.url, oldest?.url, byCommit].map(String)) {
-      expect({ url, status: (await app.ask(url)).status }).toEqual({ url, status: 403 })
+      expect({ url, status: (await policy.app.ask(url)).status }).toEqual({ url, status: 403 })
     }
   })
 
   test('of another list is refused only where the entry says so', async () => {
-    const id = await filter({ list: 'company-policy', constraint: '*' })
+    const id = await policy.filter({ list: 'company-policy', constraint: '*' })
     expect((await archive('1.0.0')).status).toBe(200)
-    await app.ask(`/api/filters/${id}`, { method: 'PATCH', json: { blocks: true } })
+    await policy.app.ask(`/api/filters/${id}`, { method: 'PATCH', json: { blocks: true } })
     expect((await archive('1.0.0')).status).toBe(403)
   })
 
   test('tells nothing of it to a token that does not cover it', async () => {
-    await filter({ reason: 'Secret' })
-    const { token } = await app.token({ allowed_package_prefixes: ['globex/'] })
+    await policy.filter({ reason: 'Secret' })
+    const { token } = await policy.app.token({ allowed_package_prefixes: ['globex/'] })
     const refused = await archive('1.0.0', { token })
     expect(refused.status).toBe(403)
     expect(await refused.text()).not.toContain('Secret')

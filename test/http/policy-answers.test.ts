@@ -1,51 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { TestApp } from '../support/app.ts'
-import type { TestRequest } from '../support/broker.ts'
-import { createGitRepository } from '../support/git-repository.ts'
-import { library } from '../support/packages.ts'
+import { describe, expect, test } from 'bun:test'
+import { PolicyApp } from '../support/policy-app.ts'
 
-let app: TestApp
-
-beforeAll(async () => {
-  app = await TestApp.start({ RESERVED_VENDORS: 'reserved' })
-  for (const name of ['acme/lib', 'acme/tool', 'globex/x']) {
-    createGitRepository(app.path(`${name}.git`), {
-      commits: [library(name, 'one', { tags: ['1.0.0'] }), library(name, 'two', { tags: ['2.0.0'], branch: 'main' })],
-    })
-    await app.addRepository(app.path(`${name}.git`))
-  }
-})
-
-afterAll(() => app?.stop())
-
-beforeEach(async () => {
-  for (const path of ['/api/advisories', '/api/filters']) {
-    const rows = (await (await app.ask(path)).json()) as { id: string }[]
-    for (const { id } of rows) await app.ask(`${path}/${id}`, { method: 'DELETE' })
-  }
-})
-
-async function json(path: string, request: TestRequest = {}) {
-  const response = await app.ask(path, request)
-  return { status: response.status, body: await response.json(), headers: response.headers }
-}
-
-async function advisory(more: Record<string, unknown> = {}): Promise<string> {
-  const spec = { package_name: 'acme/lib', title: 'Weak', affected_versions: '<2.0', ...more }
-  const { body } = await json('/api/advisories', { json: spec })
-  return (body as { id: string }).id
-}
-
-async function filter(more: Record<string, unknown> = {}): Promise<string> {
-  const spec = { package_name: 'acme/lib', list: 'malware', constraint: '1.0.0', ...more }
-  const { body } = await json('/api/filters', { json: spec })
-  return (body as { id: string }).id
-}
+const policy = new PolicyApp()
 
 describe('/api/security-advisories', () => {
   const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
   const ask = (body: string, token?: string) =>
-    json('/api/security-advisories', {
+    policy.json('/api/security-advisories', {
       method: 'POST',
       body,
       headers: FORM,
@@ -55,8 +16,8 @@ describe('/api/security-advisories', () => {
     names.map((name, index) => `packages%5B${index}%5D=${encodeURIComponent(name)}`).join('&')
 
   test('answers what Composer posts: lists, empty ones for what is known, nothing for what is not', async () => {
-    const id = await advisory()
-    const foreign = await advisory({ package_name: 'symfony/x' })
+    const id = await policy.advisory()
+    const foreign = await policy.advisory({ package_name: 'symfony/x' })
     const { status, body } = await ask(form(['acme/lib', 'acme/tool', 'acme/none', 'nobody/x', 'symfony/x', '!!']))
     expect(status).toBe(200)
     expect(body).toEqual({
@@ -69,8 +30,9 @@ describe('/api/security-advisories', () => {
   })
 
   test('takes package URLs, the query, and Packagist’s slash at the end', async () => {
-    await advisory()
-    const names = async (path: string) => Object.keys(((await json(path)).body as { advisories: object }).advisories)
+    await policy.advisory()
+    const names = async (path: string) =>
+      Object.keys(((await policy.json(path)).body as { advisories: object }).advisories)
     expect(await names('/api/security-advisories?packages[]=pkg:composer/acme/lib')).toEqual(['acme/lib'])
     expect(
       await names('/api/security-advisories/?packages[0]=pkg://composer/Acme/Lib@1.0&packages[1]=acme/tool'),
@@ -78,21 +40,21 @@ describe('/api/security-advisories', () => {
   })
 
   test('leaves out what a token does not cover, as if it were unknown', async () => {
-    await advisory()
-    await advisory({ package_name: 'globex/x' })
-    const { token } = await app.token({ allowed_package_prefixes: ['acme/'] })
+    await policy.advisory()
+    await policy.advisory({ package_name: 'globex/x' })
+    const { token } = await policy.app.token({ allowed_package_prefixes: ['acme/'] })
     const { body } = await ask(form(['acme/lib', 'globex/x', 'globex/none']), token)
     expect(Object.keys((body as { advisories: object }).advisories)).toEqual(['acme/lib'])
-    const since = await json('/api/security-advisories?updatedSince=0', { token })
+    const since = await policy.json('/api/security-advisories?updatedSince=0', { token })
     expect(Object.keys((since.body as { advisories: object }).advisories)).toEqual(['acme/lib'])
   })
 
   test('answers what changed since a time', async () => {
-    await advisory()
-    app.clock.now += 100
-    const since = app.clock.now
-    await advisory({ package_name: 'acme/tool' })
-    const { body } = await json(`/api/security-advisories?updatedSince=${since}`)
+    await policy.advisory()
+    policy.app.clock.now += 100
+    const since = policy.app.clock.now
+    await policy.advisory({ package_name: 'acme/tool' })
+    const { body } = await policy.json(`/api/security-advisories?updatedSince=${since}`)
     expect(Object.keys((body as { advisories: object }).advisories)).toEqual(['acme/tool'])
   })
 
@@ -104,7 +66,7 @@ describe('/api/security-advisories', () => {
     'updatedSince=x',
     'updatedSince=99999999999',
   ])('%j is refused with a sentence that Composer prints, or asks for nothing', async (query) => {
-    const { status, body } = await json(`/api/security-advisories?${query}`)
+    const { status, body } = await policy.json(`/api/security-advisories?${query}`)
     if (query === 'packages=') expect(body).toEqual({ advisories: {} })
     else {
       expect(status).toBe(400)
@@ -122,15 +84,15 @@ describe('/api/security-advisories', () => {
 
 describe('/api/filter-lists and its summary', () => {
   const ask = (packages: string[], lists?: string[], token?: string) =>
-    json('/api/filter-lists', {
+    policy.json('/api/filter-lists', {
       json: { packages, ...(lists ? { lists } : {}) },
       ...(token === undefined ? {} : { token }),
     })
 
   test('answer entries with their package, of the lists that are asked for', async () => {
-    const id = await filter({ reason: 'Steals' })
-    await filter({ list: 'company-policy', constraint: '*' })
-    await filter({ package_name: 'evil/miner', constraint: '*' })
+    const id = await policy.filter({ reason: 'Steals' })
+    await policy.filter({ list: 'company-policy', constraint: '*' })
+    await policy.filter({ package_name: 'evil/miner', constraint: '*' })
     const asked = ['pkg://composer/acme/lib', 'pkg://composer/evil/miner', 'pkg://composer/acme/tool']
     const { body } = await ask(asked, ['malware'])
     expect(body).toEqual({
@@ -146,27 +108,27 @@ describe('/api/filter-lists and its summary', () => {
       'malware',
     ])
     expect((await ask(['pkg://composer/acme/tool'])).body).toEqual({ filter: {} })
-    const summary = await json('/filter-lists/summary.json')
+    const summary = await policy.json('/filter-lists/summary.json')
     expect(summary.body).toEqual({
       filter: { malware: { 'acme/lib': '1.0.0', 'evil/miner': '*' }, 'company-policy': { 'acme/lib': '*' } },
     })
   })
 
   test('joins several entries about a package in the summary', async () => {
-    await filter()
-    app.clock.now += 1
-    await filter({ constraint: '>=1.5,<1.6' })
-    const { body } = await json('/filter-lists/summary.json')
+    await policy.filter()
+    policy.app.clock.now += 1
+    await policy.filter({ constraint: '>=1.5,<1.6' })
+    const { body } = await policy.json('/filter-lists/summary.json')
     expect(body).toEqual({ filter: { malware: { 'acme/lib': '1.0.0|>=1.5,<1.6' } } })
   })
 
   test('leave out what a token does not cover', async () => {
-    await filter()
-    await filter({ package_name: 'globex/x' })
-    const { token } = await app.token({ allowed_package_prefixes: ['acme/'] })
+    await policy.filter()
+    await policy.filter({ package_name: 'globex/x' })
+    const { token } = await policy.app.token({ allowed_package_prefixes: ['acme/'] })
     const answer = (await ask(['acme/lib', 'globex/x'], undefined, token)).body as { filter: { malware: object[] } }
     expect(answer.filter.malware).toHaveLength(1)
-    const { body } = await json('/filter-lists/summary.json', { token })
+    const { body } = await policy.json('/filter-lists/summary.json', { token })
     expect(body).toEqual({ filter: { malware: { 'acme/lib': '1.0.0' } } })
   })
 })
