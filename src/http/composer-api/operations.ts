@@ -220,7 +220,13 @@ export const COMPOSER_OPERATIONS = {
       'If-None-Match': conditions['If-None-Match'],
     },
     answers: {
-      200: { description: 'The archive.', ...wholeArchive },
+      200: {
+        description:
+          'The archive. One that is still being fetched from an upstream has no length and no validator yet.',
+        contentType: ARCHIVE_TYPES,
+        headers: ['Cache-Control', 'Content-Disposition'],
+        someHeaders: ['Content-Length', 'Accept-Ranges', 'ETag'],
+      },
       206: {
         description: 'The part of the archive.',
         contentType: ARCHIVE_TYPES,

@@ -1,6 +1,6 @@
 import type { InternalRoute } from 'elysia'
 import { ComposerErrorBody, ErrorBody } from './errors.ts'
-import { HEADERS } from './headers.ts'
+import { HEADERS, SOME_HEADERS } from './headers.ts'
 import { exampleObjects, TAGS } from './operation.ts'
 
 /** A JSON object whose form the document's own standard fixes. */
@@ -50,7 +50,7 @@ export async function describeRoutes(routes: readonly InternalRoute[], version: 
     paths: described,
     components: {
       securitySchemes: SECURITY,
-      headers: HEADERS,
+      headers: { ...HEADERS, ...SOME_HEADERS },
       responses: { ...responses, ...placelessResponses(schemas) },
       schemas: Object.fromEntries(Object.entries(schemas).sort(([left], [right]) => (left < right ? -1 : 1))),
     },

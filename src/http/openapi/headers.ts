@@ -68,6 +68,16 @@ export const HEADERS = {
 /** Name of a header in `HEADERS`. */
 export type HeaderName = keyof typeof HEADERS
 
+/** Headers that only some answers of a status carry, by what the document calls them. */
+export const SOME_HEADERS = {
+  'Content-Length.some': optional(HEADERS['Content-Length']),
+  'ETag.some': optional(HEADERS.ETag),
+  'Accept-Ranges.some': optional(HEADERS['Accept-Ranges']),
+} satisfies Record<string, HeaderObject>
+
+/** Name of a header in `SOME_HEADERS`. */
+export type SomeHeaderName = 'Content-Length' | 'ETag' | 'Accept-Ranges'
+
 /** Headers of answers to a token. */
 export const RATE_LIMIT: readonly HeaderName[] = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset']
 

@@ -1,7 +1,7 @@
 import type { DocumentDecoration, TSchema } from 'elysia'
 import type { AccessRule } from '../plugins/authenticate.ts'
 import { ALWAYS, type ErrorSentences, errorAnswers } from './errors.ts'
-import { EVERYWHERE, type HeaderName, RATE_LIMIT } from './headers.ts'
+import { EVERYWHERE, type HeaderName, RATE_LIMIT, type SomeHeaderName } from './headers.ts'
 
 /** An answer of an operation. Without a schema it has no body, unless `contentType` names one, or several, that are no JSON. */
 export interface Answer {
@@ -10,6 +10,8 @@ export interface Answer {
   readonly contentType?: string | readonly string[]
   /** Beside those that every answer carries. */
   readonly headers?: readonly HeaderName[]
+  /** Those that only some answers of this status carry. */
+  readonly someHeaders?: readonly SomeHeaderName[]
   readonly examples?: Readonly<Record<string, unknown>>
 }
 
@@ -134,13 +136,16 @@ function parameters(place: string, named: Readonly<Record<string, Parameter>> | 
 }
 
 function response(answer: Answer, further: readonly HeaderName[]) {
-  const { description, schema, contentType = 'application/json', headers = [], examples } = answer
+  const { description, schema, contentType = 'application/json', headers = [], someHeaders = [], examples } = answer
   const names = new Set([...EVERYWHERE, ...headers, ...further])
   const body = schema ?? (contentType === 'application/json' ? undefined : {})
   const media = { schema: body, ...(examples ? { examples: exampleObjects(examples) } : {}) }
   return {
     description,
-    headers: Object.fromEntries([...names].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+    headers: Object.fromEntries([
+      ...[...names].map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+      ...someHeaders.map((name) => [name, { $ref: `#/components/headers/${name}.some` }]),
+    ]),
     ...(body === undefined ? {} : { content: Object.fromEntries([contentType].flat().map((type) => [type, media])) }),
   }
 }
