@@ -49,9 +49,9 @@ clean:
 
 # What the tests run beside the project itself.
 programs:
-	@missing=; for program in git php composer unzip; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	@missing=; for program in git php composer unzip curl; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	php -r 'exit(extension_loaded("zip") && extension_loaded("curl") && extension_loaded("mbstring") ? 0 : 1);' 2>/dev/null || missing="$$missing php"; \
-	test -z "$$missing" || { $(call install,git php-cli php-zip php-curl php-mbstring composer unzip); }
+	test -z "$$missing" || { $(call install,git php-cli php-zip php-curl php-mbstring composer unzip curl); }
 
 define install
 sudo=; test "$$(id -u)" = 0 || sudo=sudo; $$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -q -y --no-install-recommends $(1)
