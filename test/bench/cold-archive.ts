@@ -14,7 +14,7 @@ export async function measureColdArchive({ broker, token }: Stage): Promise<Find
   const zip = zipOf([{ name: 'data.bin', method: 0, content: Buffer.from(noise(BYTES, 7)) }])
   const upstream = await startUpstream(({ path }) => answer(path, zip, upstream.url), { delayMs: DELAY_MS })
   try {
-    await broker.api('POST', '/api/repositories', { url: upstream.url, vcs_type: 'composer' })
+    await broker.api('POST', '/api/repositories', { url: upstream.url, vcs_type: 'composer', package_filter: 'cold/*' })
     const headers = { Authorization: `Bearer ${token}`, Connection: 'close' }
     const document = await (await fetch(`${broker.url}/p2/cold/lib.json`, { headers })).text()
     const url = /"url":"([^"]+\?dist=[0-9a-f]{40})"/.exec(document.replaceAll('\\/', '/'))?.[1] ?? ''
