@@ -38,15 +38,29 @@ test('filter lists of upstreams are told to those who ask before an install, as 
   expect((await json('/api/filter-lists', question(['malware'], token))).filter).toEqual({})
 })
 
+test('an archive that an upstream puts on its list is refused with the next document, also a moment after it was sent', async () => {
+  const url = (await mirror.document('up/good.json')).entries[0]?.dist.url.replace('http://localhost', '') ?? ''
+  for (let again = 0; again < 2; again++) {
+    const sent = await mirror.app.ask(url)
+    expect(sent.status).toBe(200)
+    await sent.arrayBuffer()
+  }
+  mirror.upstream.addFilterEntry('up/good', { constraint: '*', reason: 'Taken over' } as never)
+  mirror.app.clock.now += 601
+  await mirror.document('up/good.json')
+  const refused = await mirror.app.ask(url)
+  expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('Taken over')])
+})
+
 test('the summary has those of upstreams too, and is not sent again to those who have it', async () => {
   await mirror.app.ask('/api/filters', { json: { list: 'malware', package_name: 'up/bad', constraint: '1.1.0' } })
   const response = await mirror.app.ask('/filter-lists/summary.json')
   expect(await response.json()).toEqual({
-    filter: { malware: { 'up/bad': '1.1.0|1.0.0', 'mine/stolen': '*' } },
+    filter: { malware: { 'up/bad': '1.1.0|1.0.0', 'mine/stolen': '*', 'up/good': '*' } },
   })
   const headers = { 'If-Modified-Since': response.headers.get('last-modified') ?? '' }
   expect((await mirror.app.ask('/filter-lists/summary.json', { headers })).status).toBe(304)
-  const { token } = await mirror.app.token({ allowed_package_prefixes: ['up/good'] })
+  const { token } = await mirror.app.token({ allowed_package_prefixes: ['up/nothing'] })
   expect((await (await mirror.app.ask('/filter-lists/summary.json', { headers, token })).json()) as unknown).toEqual({
     filter: {},
   })
@@ -74,7 +88,7 @@ test('a silent upstream keeps nobody from being told the rest', async () => {
   await mirror.upstream.stop()
   mirror.app.clock.now += 86_400
   expect((await json('/api/filter-lists', question(['malware']))).filter).toMatchObject({
-    malware: [{ constraint: '1.1.0' }, { constraint: '1.0.0' }],
+    malware: [{ constraint: '1.1.0' }, { constraint: '1.0.0' }, { package: 'up/good', constraint: '*' }],
   })
   expect((await json('/api/security-advisories?packages[]=up/bad')).warning).toContain('could not be asked')
   await mirror.upstream.start()

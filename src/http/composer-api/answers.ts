@@ -9,7 +9,7 @@ import { type DistParts, type DistRequest, findArchive, parseDistRequest } from 
 import type { MirroredDocuments } from './mirrored-document.ts'
 import { emptyPackageDocument, type PackageDocuments } from './package-document.ts'
 import { type OwnPolicies, policyMembers } from './package-policies.ts'
-import type { RecentArchives } from './recent-archives.ts'
+import type { FoundArchive, RecentArchives } from './recent-archives.ts'
 import { findUpstreamArchive, type UpstreamDistParts } from './upstream-dist.ts'
 
 /** What answers about packages are made from. */
@@ -113,7 +113,7 @@ export function archiveAnswer(
   const revision = parts.catalog.revision
   const recent = parts.recentArchives.get(address, revision)
   // One that the caller does not cover is looked for all the same, as is one that does not exist.
-  if (!recent || refusalOf(caller.scope, recent.packageName, recent.version) !== null) {
+  if (!recent || !isJudged(parts, recent) || refusalOf(caller.scope, recent.packageName, recent.version) !== null) {
     return foundArchive(parts, caller, request, { address, revision })
   }
   return archiveResponse(request, recent.file, recent.fileName)
@@ -126,13 +126,18 @@ async function foundArchive(
   { address, revision }: { address: string; revision: number },
 ): Promise<Response> {
   const wanted = parseDistRequest(new URL(request.url))
-  const { archive, version } = isUpstreams(wanted)
+  const { archive, ...found } = isUpstreams(wanted)
     ? await findUpstreamArchive(parts, caller, request, wanted)
     : await findArchive(parts, caller, wanted)
   const fileName = `${wanted.name}-${wanted.version}.${wanted.ending}`
   if (archive instanceof IncomingArchive) return incomingArchiveResponse(archive, fileName)
-  parts.recentArchives.keep(address, revision, { packageName: wanted.name, version, fileName, file: archive })
+  parts.recentArchives.keep(address, revision, { packageName: wanted.name, ...found, fileName, file: archive })
   return archiveResponse(request, archive, fileName)
+}
+
+/** True while the document that let an archive pass is still the one that counts. */
+function isJudged({ mirror }: AnswerParts, { judgedBy, packageName }: FoundArchive): boolean {
+  return judgedBy === undefined || mirror.known(packageName, false) === judgedBy
 }
 
 function isUpstreams(wanted: DistRequest): wanted is DistRequest & { readonly dist: string } {

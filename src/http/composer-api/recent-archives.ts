@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import type { ArchiveFile } from '../../archives/archive-index.ts'
 import type { ScopedVersion } from '../../auth/scope.ts'
+import type { MirroredDocument } from '../../mirror/upstream.ts'
 
 /** An archive that was found for an address, and the package it belongs to. */
 export interface FoundArchive {
@@ -8,6 +9,8 @@ export interface FoundArchive {
   readonly packageName: string
   /** What decides which callers it is for. */
   readonly version: ScopedVersion
+  /** The document that did not have it on a filter list; null for none, left out where none has to be looked at. */
+  readonly judgedBy?: MirroredDocument | null
   /** Name to save the file as. */
   readonly fileName: string
   readonly file: ArchiveFile

@@ -33,7 +33,7 @@ export async function findUpstreamArchive(
   caller: Caller,
   request: Request,
   { name, version, dist: id }: DistRequest & { readonly dist: string },
-): Promise<{ archive: ArchiveFile | IncomingArchive; version: ScopedVersion }> {
+): Promise<{ archive: ArchiveFile | IncomingArchive; version: ScopedVersion; judgedBy: MirroredDocument | null }> {
   const { scope } = caller
   refuseOutside(scope, name)
   const ask = !isOwned(parts.catalog, name)
@@ -42,28 +42,30 @@ export async function findUpstreamArchive(
     (facts) => refusalOf(scope, name, facts) === null,
   )
   if (!found) throw unavailable(scope, name)
-  await refuseFiltered(parts, name, found.facts, ask)
+  const judgedBy = await refuseFiltered(parts, name, found.facts, ask)
   const held = await parts.mirroredArchives.get(found)
   if (!held) throw noSuchArchive()
   const archive = held instanceof IncomingArchive ? await readable(held, request) : held
-  return { archive, version: found.facts }
+  return { archive, version: found.facts, judgedBy }
 }
 
 /**
  * Refuses what is on a filter list of this server that blocks, or on the list of malware of the upstream, as far as it
- * can be asked: an archive that is stored stays to be had when it is not. Throws AppError('forbidden').
+ * can be asked: an archive that is stored stays to be had when it is not. Throws AppError('forbidden'). The document that
+ * was looked at, or null.
  */
 async function refuseFiltered(
   { policies, mirror }: UpstreamDistParts,
   name: string,
   version: ScopedVersion,
   ask: boolean,
-): Promise<void> {
+): Promise<MirroredDocument | null> {
   refuseListed(policies.filtersOf(name), name, version)
   const document = ask ? await knownDocument(mirror, name) : null
   const lists = readFilterLists(document?.filter == null ? null : JSON.parse(document.filter))
   const malware = (lists.get(MALWARE) ?? []).map((entry) => ({ ...entry, list: MALWARE, blocks: true }))
   refuseListed(malware, name, version)
+  return document
 }
 
 async function knownDocument(mirror: Mirror, name: string): Promise<MirroredDocument | null> {
