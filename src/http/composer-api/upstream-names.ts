@@ -1,5 +1,6 @@
 import { coversAllPackages, maySee, type Scope } from '../../auth/scope.ts'
 import { matchesAny } from '../../composer/name-pattern.ts'
+import { mayBeAsked } from '../../mirror/allowed-names.ts'
 import type { UpstreamSet } from '../../mirror/upstreams.ts'
 
 /** Names and patterns of names, as the root document tells them. */
@@ -19,10 +20,7 @@ export function upstreamNames(offers: readonly Offer[], claims: (vendor: string)
   const patterns = new Set<string>()
   for (const { upstream, offered } of offers) {
     const { allow, deny } = upstream
-    for (const name of offered.names) {
-      const asked = allow.length === 0 || matchesAny(allow, name)
-      if (asked && !matchesAny(deny, name) && !claims(vendorOf(name))) names.add(name)
-    }
+    for (const name of offered.names) if (mayBeAsked(upstream, name) && !claims(vendorOf(name))) names.add(name)
     for (const pattern of patternsOf(offered.patterns, allow)) if (!deny.includes(pattern)) patterns.add(pattern)
   }
   return { names: [...names].sort(), patterns: [...patterns].sort() }
