@@ -11,9 +11,11 @@ import { nextRevision } from './settings.ts'
 /** A repository as stored; credentials are sealed. */
 export type RepositoryRow = typeof repositories.$inferSelect
 
-/** The columns that syncs fill, before the first one. */
+/** The columns that syncs and hosts fill, before the first one. */
 export const NEVER_SYNCED = {
   hostKey: null,
+  webhookId: null,
+  lastWebhookAt: null,
   errorCode: null,
   errorMessage: null,
   defaultBranch: null,
@@ -32,6 +34,9 @@ export type RepositoryChange = Partial<
     | 'credentials'
     | 'hostKey'
     | 'packageFilter'
+    | 'composerJsonPaths'
+    | 'webhookSecret'
+    | 'webhookId'
     | 'syncInterval'
     | 'archives'
     | 'exposeSource'

@@ -94,9 +94,10 @@ async function saveRefs(tx: Queries, outcome: SyncOutcome): Promise<void> {
 async function saveCommits(tx: Queries, outcome: SyncOutcome): Promise<void> {
   const { repositoryId } = outcome
   for await (const some of chunks(outcome.commits)) {
-    const rows = some.map(({ commit, committedAt, blob, problem }) => ({
+    const rows = some.map(({ commit, path, committedAt, blob, problem }) => ({
       repositoryId,
       commit,
+      path,
       committedAt,
       blob,
       problem,
@@ -104,7 +105,7 @@ async function saveCommits(tx: Queries, outcome: SyncOutcome): Promise<void> {
     await tx
       .insert(commits)
       .select(manyRows(commits, rows))
-      .onConflictDoUpdate({ target: [commits.repositoryId, commits.commit], set: READ_ANEW })
+      .onConflictDoUpdate({ target: [commits.repositoryId, commits.commit, commits.path], set: READ_ANEW })
   }
 }
 

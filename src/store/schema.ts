@@ -1,7 +1,9 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { discoveries } from './schema-hosts.ts'
 
 /*
- * Tables of packages and their sources; those about access are in schema-access.ts. Times are Unix seconds unless a name says otherwise. A change here is followed by
+ * Tables of packages and their sources; those about access are in schema-access.ts, those about
+ * git hosts in schema-hosts.ts. Times are Unix seconds unless a name says otherwise. A change here is followed by
  * `make migration`, which writes the next file under drizzle/; released files are never edited.
  */
 
@@ -41,6 +43,16 @@ export const repositories = sqliteTable(
     /** ssh host key seen on first use. */
     hostKey: text('host_key'),
     packageFilter: text('package_filter'),
+    /** Comma-separated globs of the composer.json files that are packages; null for the one at the root. */
+    composerJsonPaths: text('composer_json_paths'),
+    /** Sealed by auth/secret-box; what deliveries of its webhook are signed with. */
+    webhookSecret: text('webhook_secret'),
+    /** The webhook that was registered at its host, as the host names it; null when none was. */
+    webhookId: text('webhook_id'),
+    /** When a delivery of its webhook was accepted last. */
+    lastWebhookAt: integer('last_webhook_at'),
+    /** The discovery that added it; null when a person did. */
+    discoveryId: text('discovery_id').references(() => discoveries.id, { onDelete: 'set null' }),
     syncInterval: integer('sync_interval'),
     archives: text('archives', { enum: ['lazy', 'tags', 'all'] }).notNull(),
     exposeSource: integer('expose_source', { mode: 'boolean' }).notNull(),
@@ -56,7 +68,10 @@ export const repositories = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
-  (table) => [index('repositories_next_sync_at').on(table.nextSyncAt)],
+  (table) => [
+    index('repositories_next_sync_at').on(table.nextSyncAt),
+    index('repositories_discovery').on(table.discoveryId),
+  ],
 )
 
 /** Tags and branches as last offered. */
@@ -74,7 +89,7 @@ export const refs = sqliteTable(
   (table) => [primaryKey({ columns: [table.repositoryId, table.name] })],
 )
 
-/** What is known of a commit: read once, never again. */
+/** What is known of a composer.json in a commit: read once, never again. */
 export const commits = sqliteTable(
   'commits',
   {
@@ -82,12 +97,14 @@ export const commits = sqliteTable(
       .notNull()
       .references(() => repositories.id, { onDelete: 'cascade' }),
     commit: text('commit_id').notNull(),
+    /** Directory of the composer.json, without slashes at the ends; empty for the root. */
+    path: text('path').notNull().default(''),
     committedAt: integer('committed_at').notNull(),
     /** Blob of composer.json; null when the commit has none or it cannot be used. */
     blob: text('blob_id'),
     problem: text('problem'),
   },
-  (table) => [primaryKey({ columns: [table.repositoryId, table.commit] })],
+  (table) => [primaryKey({ columns: [table.repositoryId, table.commit, table.path] })],
 )
 
 /** composer.json texts as they came, by blob: hundreds of tags share a few dozen. */
@@ -156,6 +173,8 @@ export const versions = sqliteTable(
     kind: text('kind', { enum: ['tag', 'branch', 'artifact'] }).notNull(),
     refName: text('ref_name').notNull(),
     reference: text('reference').notNull(),
+    /** Directory in the repository that its archive has, without slashes at the ends; empty for all of it. */
+    path: text('path').notNull().default(''),
     blob: text('blob_id').notNull(),
     defaultBranch: integer('default_branch', { mode: 'boolean' }).notNull(),
     /** Normalised version that a branch also counts as (`extra.branch-alias`), for constraints; null without one. */
@@ -182,6 +201,8 @@ export const publishedReferences = sqliteTable(
       .notNull()
       .references(() => packages.id, { onDelete: 'cascade' }),
     reference: text('reference').notNull(),
+    /** Directory in the repository that its archive has. */
+    path: text('path').notNull().default(''),
     repositoryId: text('repository_id')
       .notNull()
       .references(() => repositories.id, { onDelete: 'cascade' }),
@@ -232,6 +253,9 @@ export const jobs = sqliteTable(
     dedupeKey: text('dedupe_key').unique(),
     priority: integer('priority').notNull(),
     acceptRemovals: integer('accept_removals', { mode: 'boolean' }).notNull(),
+    /** What it speaks to, for bounds on jobs at once: the host, and a digest of the credential; empty for neither. */
+    host: text('host').notNull().default(''),
+    credential: text('credential').notNull().default(''),
     /** Set when it was asked for again while running: one more run follows. */
     rerun: integer('rerun', { mode: 'boolean' }).notNull(),
     runAt: integer('run_at').notNull(),

@@ -7,7 +7,7 @@ import { commits, manifests, packages, refs, versions } from './schema.ts'
 /** A version as stored. */
 export type VersionRow = typeof versions.$inferSelect
 /** What is known of a commit. */
-export type CommitRow = Pick<typeof commits.$inferSelect, 'commit' | 'committedAt' | 'blob' | 'problem'>
+export type CommitRow = Pick<typeof commits.$inferSelect, 'commit' | 'path' | 'committedAt' | 'blob' | 'problem'>
 /** A tag or branch as offered, with the reason when it is not a version. */
 export type RefRow = Pick<typeof refs.$inferSelect, 'name' | 'commit' | 'issue'>
 /** A version to be written; which package it belongs to follows from its place. */

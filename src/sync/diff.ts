@@ -105,6 +105,7 @@ function draftOf(version: PackageVersion, blob: string, row: VersionRow | undefi
     kind: version.ref.kind,
     refName: refName(version),
     reference: version.reference,
+    path: '',
     blob,
     defaultBranch: version.defaultBranch,
     alias: aliasOf(version),

@@ -56,7 +56,7 @@ export async function readManifests(
 }
 
 function commitRow(commit: string, file: ManifestFile | undefined, texts: Map<string, string>): CommitRow {
-  if (!file) return { commit, committedAt: 0, blob: null, problem: 'The source did not send this commit.' }
+  if (!file) return { commit, path: '', committedAt: 0, blob: null, problem: 'The source did not send this commit.' }
   let { problem } = file
   if (file.blob !== null && file.content !== null) {
     const text = decode(file.content)
@@ -65,7 +65,7 @@ function commitRow(commit: string, file: ManifestFile | undefined, texts: Map<st
     else if (text.includes('\0')) problem ??= 'composer.json contains NUL, so it is not JSON.'
     else texts.set(file.blob, text)
   }
-  return { commit, committedAt: file.committedAt, blob: problem === null ? file.blob : null, problem }
+  return { commit, path: '', committedAt: file.committedAt, blob: problem === null ? file.blob : null, problem }
 }
 
 function decode(bytes: Uint8Array): string | null {

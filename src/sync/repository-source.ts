@@ -34,7 +34,8 @@ export function credentialsOpener(secretBox: SecretBox): (row: RepositoryRow) =>
   return (row) => httpCredentials(row.url, row.vcsType, storedCredentialsOf(secretBox, row))
 }
 
-function storedCredentialsOf(secretBox: SecretBox, row: RepositoryRow): SourceCredentials {
+/** The credentials of a stored repository, unsealed. */
+export function storedCredentialsOf(secretBox: SecretBox, row: RepositoryRow): SourceCredentials {
   if (row.credentials === null) return { type: 'none' }
   return restoreCredentials(secretBox.open(row.credentials, credentialsPlace(row.id)))
 }

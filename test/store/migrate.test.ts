@@ -6,6 +6,7 @@ import { connect } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import * as schema from '../../src/store/schema.ts'
 import * as accessSchema from '../../src/store/schema-access.ts'
+import * as hostSchema from '../../src/store/schema-hosts.ts'
 import * as policySchema from '../../src/store/schema-policy.ts'
 import * as upstreamSchema from '../../src/store/schema-upstream.ts'
 import { failureOf, openStore, startChild, temporaryDirectory } from './support.ts'
@@ -59,7 +60,7 @@ describe('migrations', () => {
     const { db, url } = await openStore(`file:${directory.path}/schema.db`)
     await db.close()
     const tables = (
-      Object.values({ ...schema, ...accessSchema, ...policySchema, ...upstreamSchema }) as SQLiteTable[]
+      Object.values({ ...schema, ...accessSchema, ...hostSchema, ...policySchema, ...upstreamSchema }) as SQLiteTable[]
     ).map((table) => getTableConfig(table))
     const stored = await rows(
       url,

@@ -60,7 +60,7 @@ describe.each([
     await store.state.save(
       outcomeOf('repo_a', [packageChange('acme/lib', drafts)], {
         refs: drafts.map((draft) => ({ name: draft.refName, commit: A, issue: null })),
-        commits: [{ commit: A, committedAt: 5, blob: B, problem: null }],
+        commits: [{ commit: A, path: '', committedAt: 5, blob: B, problem: null }],
         manifests: [{ blob: B, content: '{"name":"acme/lib","über":"\u{1f9e9}"}' }],
       }),
       1_000,
@@ -123,7 +123,7 @@ describe.each([
     for (const id of ['repo_a', 'repo_b']) {
       await store.repositories.insert(repositoryRow(id))
       await store.jobs.enqueue({ repositoryId: id, priority: 1, runAt: 1, acceptRemovals: false }, 1)
-      const commits = [{ commit: A, committedAt: 5, blob: B, problem: null }]
+      const commits = [{ commit: A, path: '', committedAt: 5, blob: B, problem: null }]
       const refs = [{ name: 'refs/tags/1.0.0', commit: A, issue: null }]
       const changes = [packageChange(`acme/${id}`, [versionDraft('1.0.0', A)])]
       await store.state.save(outcomeOf(id, changes, { commits, refs, manifests: [{ blob: B, content: '{}' }] }), 1_000)

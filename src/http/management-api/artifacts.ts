@@ -117,6 +117,7 @@ function draftOf(target: Target, upload: Upload, now: number): ArtifactDraft {
       kind: 'artifact',
       refName: version.version,
       reference: sha1,
+      path: '',
       shasum: sha1,
       blob: blobId(zip.manifest),
       defaultBranch: false,

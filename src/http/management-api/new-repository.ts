@@ -52,6 +52,9 @@ function newRepositoryRow(
     credentials:
       credentials.type === 'none' ? null : parts.secretBox.seal(storedCredentials(credentials), credentialsPlace(id)),
     packageFilter: body.package_filter ?? null,
+    composerJsonPaths: null,
+    webhookSecret: null,
+    discoveryId: null,
     syncInterval: body.sync_interval ?? null,
     archives: body.archives ?? 'lazy',
     exposeSource: body.expose_source ?? false,
