@@ -5,8 +5,8 @@ import type { JobProgress, JobResult, JobRow, JobTable } from '../store/jobs.ts'
 import type { RepositoryTable } from '../store/repositories.ts'
 import { nextRetry, retryAfterRefusal } from './schedule.ts'
 
-/** How urgent a job is; a higher number runs first. */
-export const PRIORITY = { requested: 100, first: 50, sweep: 10 } as const
+/** How urgent a job is; a higher number runs first. `probe` is for repositories that a look at their owner found changed. */
+export const PRIORITY = { requested: 100, webhook: 80, probe: 60, first: 50, sweep: 10 } as const
 
 /** How long a worker owns a job without a sign of life, and how often it gives one. Seconds. */
 const LEASE = 60
