@@ -60,6 +60,7 @@ const SYNC_GRACE_MS = 10_000
 const UPKEEP_MS = 30_000
 const COUNT_MS = 2_000
 const FOLLOW_MS = 1_000
+const DAY_MS = 86_400_000
 
 /** Builds every part once, in order. Throws AppError when the environment does not allow it to run. */
 export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
@@ -270,8 +271,15 @@ function upkeepOf(parts: Running): Upkeep {
   upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
   upkeep.flush(UPKEEP_MS, () => parts.mirror.issues.flush())
   upkeep.flush(COUNT_MS, () => parts.limits.flush())
+  upkeep.every(DAY_MS, () => tellAuditHead(parts))
   upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
   // Another instance on the same server may change packages; on a local file nobody else can.
   if (!ownsDatabase(parts.config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
   return upkeep
+}
+
+/** A second witness of the audit: whoever writes the database anew does not write the log anew. */
+async function tellAuditHead({ tables, logger }: Foundation): Promise<void> {
+  const { id, hash } = await tables.audit.head()
+  if (id > 0) logger.info('audit head', { entry: `aud_${id}`, hash })
 }

@@ -1,9 +1,10 @@
 import { and, asc, count, desc, eq, gt, gte, lt, lte, type SQL } from 'drizzle-orm'
+import { type ChainHead, type ChainVerdict, chainHead, followChain, hashOf } from './audit-chain.ts'
 import type { Alongside, Database } from './database.ts'
 import { auditEntries } from './schema-access.ts'
 
 /** An entry of the audit as stored. */
-export type AuditRow = typeof auditEntries.$inferSelect
+export type AuditRow = Omit<typeof auditEntries.$inferSelect, 'previousHash'>
 
 /** Which entries are asked for; times in Unix seconds, both ends included. */
 export interface AuditFilter {
@@ -15,16 +16,36 @@ export interface AuditFilter {
 }
 
 /** An entry before it has a number. */
-export type AuditDraft = Omit<AuditRow, 'id'>
+export type AuditDraft = Omit<AuditRow, 'id' | 'hash'>
 
 /** Adds an entry in the transaction of the change that it records, so that the two never come apart. */
-export function recording(entry: AuditDraft): Alongside {
-  return (tx) => tx.insert(auditEntries).values(entry)
+export function recording(draft: AuditDraft): Alongside {
+  return async (tx) => {
+    const { id: before, hash: previousHash } = await chainHead(tx)
+    const entry = { ...draft, id: before + 1 }
+    const texts = { before: jsonText(entry.before), after: jsonText(entry.after) }
+    await tx.insert(auditEntries).values({ ...entry, previousHash, hash: hashOf({ ...entry, ...texts }, previousHash) })
+  }
+}
+
+/** As drizzle stores it. */
+function jsonText(value: Record<string, unknown> | null): string | null {
+  return value === null ? null : JSON.stringify(value)
 }
 
 /** The record of changes. Entries are only ever added; triggers of the database refuse anything else. */
 export class AuditTable {
   constructor(private readonly db: Database) {}
+
+  /** Follows the chain of hashes; `witness` is the id of an entry whose hash is asked for. */
+  verify(witness?: number): Promise<ChainVerdict> {
+    return followChain(this.db.read, witness)
+  }
+
+  /** The newest entry with its hash, to be noted where nobody who can write the database can write. */
+  head(): Promise<ChainHead> {
+    return chainHead(this.db.read)
+  }
 
   /** A page of entries in this order; `cursor` is the id of the last entry of the page before. */
   async list(

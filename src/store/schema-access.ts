@@ -116,6 +116,9 @@ export const auditEntries = sqliteTable(
     after: text('after', { mode: 'json' }).$type<Record<string, unknown> | null>(),
     requestId: text('request_id').notNull(),
     address: text('address'),
+    /** Hash of the entry before this one, and of this one with it (audit-chain.ts); null in entries from before there were any. */
+    previousHash: text('previous_hash'),
+    hash: text('hash'),
   },
   (table) => [index('audit_entries_subject').on(table.subject), index('audit_entries_actor').on(table.actor)],
 )

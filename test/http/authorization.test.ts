@@ -92,6 +92,7 @@ function cases(): Record<string, Case> {
     'POST /api/filter-lists': { path: '/api/filter-lists', json: { packages: ['a/b'] }, statuses: everybody },
     'GET /filter-lists/summary.json': { path: '/filter-lists/summary.json', statuses: everybody },
     'GET /api/audit': { path: '/api/audit', statuses: managed },
+    'GET /api/audit/verification': { path: '/api/audit/verification', statuses: managed },
     'GET /api/conflicts': { path: '/api/conflicts', statuses: managed },
     'PUT /api/repositories/:id/artifacts': { path: '/api/repositories/repo_none/artifacts', statuses: missing },
     'PUT /api/repositories/:id/documents': { path: '/api/repositories/repo_none/documents', json, statuses: missing },

@@ -29,6 +29,11 @@ export class AuditTrail {
     return recording(this.entry(request, caller, change))
   }
 
+  /** Follows the chain of hashes through all entries; `witness` is the id of one whose hash is asked for. */
+  verify(witness: number | undefined): ReturnType<AuditTable['verify']> {
+    return this.table.verify(witness)
+  }
+
   /** A page of what was recorded. */
   list(...asked: Parameters<AuditTable['list']>): ReturnType<AuditTable['list']> {
     return this.table.list(...asked)

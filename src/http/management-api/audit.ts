@@ -14,6 +14,11 @@ export interface AuditRoutesParts {
   readonly baseUrlOf: BaseUrlOf
 }
 
+const VerifyQuery = t.Object({
+  entry: t.Optional(t.String({ pattern: '^aud_\\d{1,15}$', description: 'id of an entry, as in aud_1042' })),
+  hash: t.Optional(t.String({ pattern: '^[0-9a-f]{64}$', description: '64 lower-case hexadecimal digits' })),
+})
+
 const text = (description: string) => t.Optional(t.String({ maxLength: 200, description }))
 
 const AuditQuery = t.Object({
@@ -29,17 +34,43 @@ const AuditQuery = t.Object({
 
 /** `/api/audit`: who changed what. It can be read and, through no route, be changed. */
 export function auditRoutes(parts: AuditRoutesParts) {
-  return new Elysia({ prefix: '/api/audit' }).use(authenticate(parts.verifier, 'unrestricted token')).get(
-    '/',
-    async ({ request, query }) => {
-      const { limit, cursor } = pageOf({ limit: query.limit, cursor: query.cursor })
-      if (cursor !== null && !/^\d{1,15}$/.test(cursor)) throw wrongField('cursor', 'needs to come from Link')
-      const page = await parts.audit.list({ limit, cursor, order: query.order ?? 'newest' }, filterOf(query))
-      return listResponse(request, parts.baseUrlOf(request), { ...page, body: page.rows.map(shownEntry) })
-    },
-    { query: AuditQuery, detail: AUDIT_OPERATIONS.list },
-  )
+  return new Elysia({ prefix: '/api/audit' })
+    .use(authenticate(parts.verifier, 'unrestricted token'))
+    .get(
+      '/',
+      async ({ request, query }) => {
+        const { limit, cursor } = pageOf({ limit: query.limit, cursor: query.cursor })
+        if (cursor !== null && !/^\d{1,15}$/.test(cursor)) throw wrongField('cursor', 'needs to come from Link')
+        const page = await parts.audit.list({ limit, cursor, order: query.order ?? 'newest' }, filterOf(query))
+        return listResponse(request, parts.baseUrlOf(request), { ...page, body: page.rows.map(shownEntry) })
+      },
+      { query: AuditQuery, detail: AUDIT_OPERATIONS.list },
+    )
+    .get('/verification', ({ query }) => verification(parts.audit, query), {
+      query: VerifyQuery,
+      detail: AUDIT_OPERATIONS.verify,
+    })
 }
+
+/** Whether every entry is what it was when it was written, and the one that was noted elsewhere is still there. */
+async function verification(audit: AuditTrail, { entry, hash }: Static<typeof VerifyQuery>) {
+  if ((entry === undefined) !== (hash === undefined)) {
+    throw wrongField(entry === undefined ? 'entry' : 'hash', 'needs to be named beside the other one')
+  }
+  const witness = entry === undefined ? undefined : Number(entry.slice('aud_'.length))
+  const { entries, head, broken, witnessed } = await audit.verify(witness)
+  const lost = broken === null && witness !== undefined && witnessed !== hash
+  const found = lost ? { id: witness, reason: witnessed === null ? REMOVED : OTHER } : broken
+  return {
+    ok: found === null,
+    entries,
+    head: head.id === 0 ? null : { id: `aud_${head.id}`, hash: head.hash },
+    broken: found && { id: `aud_${found.id}`, reason: found.reason },
+  }
+}
+
+const REMOVED = 'It was noted elsewhere and is not there: the newest entries were removed.'
+const OTHER = 'Its hash is another one than was noted: the entries up to it were written anew.'
 
 function filterOf({ actor, action, subject, since, until }: Static<typeof AuditQuery>): AuditFilter {
   return {
@@ -67,5 +98,6 @@ function shownEntry(row: AuditRow) {
     after: row.after,
     request_id: row.requestId,
     address: row.address,
+    hash: row.hash,
   }
 }
