@@ -85,6 +85,7 @@ async function assemble(base: Foundation): Promise<App> {
   })
   await catalog.refresh()
   const facts = new RequestFacts()
+  const life = { stopping: false }
   const { limits, admission, clientAddressOf } = createAdmission(base, facts)
   const localToken = makeToken()
   const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
@@ -113,9 +114,9 @@ async function assemble(base: Foundation): Promise<App> {
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     localRoots: config.localRepositoryRoots,
     nextLookAt: (row) => Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
-    ready: () => checkReady(base),
+    ready: () => checkReady(base, life),
   })
-  return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken })
+  return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken, life })
 }
 
 function mirroredArchives(parts: Parts & { readonly mirror: OpenMirror }): MirroredArchives {
@@ -228,6 +229,8 @@ interface Running extends Parts {
   readonly downloadCounts: DownloadCounts
   readonly handler: App['handler']
   readonly localToken: string
+  /** Readiness ends when the stop begins. */
+  readonly life: { stopping: boolean }
 }
 
 function runnable(parts: Running): App {
@@ -251,6 +254,7 @@ function runnable(parts: Running): App {
       return main
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
+      parts.life.stopping = true
       upkeep.pause()
       await Promise.all([
         ...listeners.map((listener) => listener.stop(graceMs)),

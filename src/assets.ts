@@ -15,6 +15,7 @@ export function assetDirectory(path: string): string {
     throw new AppError(
       'unavailable',
       `This build lacks its “${basename(path)}” folder; build it again with make build.`,
+      { fault: 'lasting' },
     )
   return found
 }

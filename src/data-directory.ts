@@ -13,7 +13,10 @@ export function makeDirectories(config: Config): void {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o750 })
     } catch (error) {
-      throw new AppError('unavailable', `${directory} cannot be created: ${messageOf(error)}`, { cause: error })
+      throw new AppError('unavailable', `${directory} cannot be created: ${messageOf(error)}`, {
+        cause: error,
+        fault: 'lasting',
+      })
     }
   }
 }

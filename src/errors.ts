@@ -13,8 +13,20 @@ export type ErrorKind =
   | 'unavailable'
   | 'disk_full'
 
+/**
+ * What a fault of the surroundings asks of whoever starts the program: to try again later (a server that cannot be
+ * reached, a lock that is held), or to change something first (a directory that cannot be written, a wrong key).
+ */
+export type Fault = 'temporary' | 'lasting'
+
 /** Facts a client can act on, shown as `details` in an error answer. Never a secret, never a path of this machine. */
 export type ErrorDetails = Record<string, unknown>
+
+interface AppErrorOptions {
+  readonly details?: ErrorDetails
+  readonly cause?: unknown
+  readonly fault?: Fault
+}
 
 /**
  * An expected failure. `message` is one sentence that a stranger can act on and is shown to the client as it is;
@@ -25,12 +37,15 @@ export type ErrorDetails = Record<string, unknown>
 export class AppError extends Error {
   readonly kind: ErrorKind
   readonly details: ErrorDetails
+  /** Of what keeps the program from starting, and null of everything else. */
+  readonly fault: Fault | null
 
-  constructor(kind: ErrorKind, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+  constructor(kind: ErrorKind, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'AppError'
     this.kind = kind
     this.details = options.details ?? {}
+    this.fault = options.fault ?? null
   }
 }
 

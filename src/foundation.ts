@@ -8,6 +8,7 @@ import { encryptionKey } from './auth/encryption-key.ts'
 import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
 import type { Config } from './config.ts'
 import { makeDirectories } from './data-directory.ts'
+import { AppError, messageOf } from './errors.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
@@ -16,6 +17,7 @@ import { type Database, databaseDirectory, isLocal, openDatabase } from './store
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
 import { migrate } from './store/migrate.ts'
 import type { SettingTable } from './store/settings.ts'
+import { startFault } from './store/start-fault.ts'
 import { openTables, type Tables } from './store/tables.ts'
 
 /** Where tests put their own parts; `now` gives Unix seconds. */
@@ -77,7 +79,7 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     return { config, logger, now, lock, db, tables, secretBox, installedAt, http, ...stores }
   } catch (error) {
     lock.release()
-    throw error
+    throw startFault(error, address)
   }
 }
 
@@ -86,8 +88,9 @@ export function ownsDatabase(config: Config): boolean {
   return isLocal({ url: config.databaseUrl, authToken: null })
 }
 
-/** Throws when the database or the directory of archives cannot be used. */
-export async function checkReady({ config, tables }: Foundation): Promise<void> {
+/** Throws when the program is stopping, or when the database or the directory of archives cannot be used. */
+export async function checkReady({ config, tables }: Foundation, life: { readonly stopping: boolean }): Promise<void> {
+  if (life.stopping) throw new AppError('unavailable', 'The server is stopping.')
   await tables.settings.get('installed_at')
   await access(config.archiveDir, constants.W_OK)
 }
@@ -96,7 +99,12 @@ export async function checkReady({ config, tables }: Foundation): Promise<void> 
 async function checkedBox(config: Config, settings: SettingTable): Promise<SecretBox> {
   const box = createSecretBox(encryptionKey(config))
   const place = 'settings/key_check'
-  box.open(await settings.setOnce('key_check', box.seal('package-broker', place)), place)
+  const check = await settings.setOnce('key_check', box.seal('package-broker', place))
+  try {
+    box.open(check, place)
+  } catch (error) {
+    throw new AppError('unavailable', messageOf(error), { cause: error, fault: 'lasting' })
+  }
   return box
 }
 

@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sync',
     'upkeep',
   ],
-  foundation: ['archives', 'auth', 'config', 'data-directory', 'observability', 'sources', 'store'],
+  foundation: ['archives', 'auth', 'config', 'data-directory', 'errors', 'observability', 'sources', 'store'],
   http: [
     'archives',
     'assets',

@@ -11,7 +11,9 @@ export function encryptionKey(options: { encryptionKey: Uint8Array | null; dataD
   const path = `${options.dataDir}/encryption.key`
   const key = Buffer.from(readOrCreate(path), 'base64')
   if (key.length !== 32) {
-    throw new AppError('unavailable', `${path} does not hold a key of 32 bytes in base64; restore it from a backup.`)
+    throw new AppError('unavailable', `${path} does not hold a key of 32 bytes in base64; restore it from a backup.`, {
+      fault: 'lasting',
+    })
   }
   return new Uint8Array(key)
 }
@@ -21,7 +23,7 @@ function readOrCreate(path: string): string {
     return readFileSync(path, 'utf8').trim()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new AppError('unavailable', `${path} cannot be read.`, { cause: error })
+      throw new AppError('unavailable', `${path} cannot be read.`, { cause: error, fault: 'lasting' })
     }
   }
   const text = randomBytes(32).toString('base64')

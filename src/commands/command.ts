@@ -10,8 +10,11 @@ export interface Command {
   run(args: readonly string[]): Promise<number>
 }
 
-/** Exit codes: done, failed, wrong usage or configuration. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const
+/**
+ * Exit codes: done, failed, wrong usage or configuration; and of what surrounds the program, EX_TEMPFAIL and EX_CONFIG of
+ * sysexits.h, as service managers know them: try again later, or change something first.
+ */
+export const EXIT = { done: 0, failed: 1, usage: 2, temporary: 75, surroundings: 78 } as const
 
 /** Wrong usage: the sentence is printed with the way to the help. */
 export class UsageError extends AppError {

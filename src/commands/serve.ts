@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util'
-import { createApp } from '../app.ts'
+import { type App, createApp } from '../app.ts'
 import { readConfig } from '../config.ts'
 import { type Command, EXIT } from './command.ts'
+
+/** Transfers get 30 seconds, and what was in memory has to be written after them. */
+const LONGEST_STOP_MS = 34_000
 
 /** `serve`: the server, until SIGTERM or SIGINT. */
 export const serve: Command = {
@@ -9,7 +12,10 @@ export const serve: Command = {
   help: `Usage: package-broker [serve]
 
 Runs the server. Configuration comes from the environment; “package-broker config” shows it.
-SIGTERM and SIGINT stop it: transfers under way are finished, for at most 30 seconds.`,
+SIGTERM and SIGINT stop it: transfers under way are finished, for at most 30 seconds. A second one ends it at once.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 failed, 2 wrong configuration, 75 something is missing that may come back (the
+database server, a lock, the port), 78 something has to be changed first (a directory, the key, the schema).`,
   async run(args) {
     parseArgs({ args: [...args], options: {} })
     const config = readConfig()
@@ -21,9 +27,21 @@ SIGTERM and SIGINT stop it: transfers under way are finished, for at most 30 sec
     app.logger.info('listening', { url: listener.url })
     await signalled()
     app.logger.info('stopping')
-    await app.stop()
-    return EXIT.done
+    return stopped(app)
   },
+}
+
+/** Stops it. What does not end in time is left: a service manager would kill it a little later. */
+async function stopped(app: App): Promise<number> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(resolve, LONGEST_STOP_MS, 'late')
+  })
+  const outcome = await Promise.race([app.stop(), late])
+  clearTimeout(timer)
+  if (outcome !== 'late') return EXIT.done
+  app.logger.error('did not stop in time')
+  return EXIT.failed
 }
 
 /** Printed once and to a person: it is in no log and cannot be shown again. */
@@ -37,14 +55,15 @@ function announce(token: string): void {
 `)
 }
 
+/** Resolves at the first signal. A second one, whichever, means now. */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve()
-        // A second signal means now.
-        process.once(signal, () => process.exit(EXIT.failed))
-      })
+    let signals = 0
+    const stop = () => {
+      signals += 1
+      if (signals > 1) process.exit(EXIT.failed)
+      resolve()
     }
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
   })
 }

@@ -55,6 +55,7 @@ function serve(handler: Handler, { host, port }: ListenOptions) {
   } catch (error) {
     throw new AppError('unavailable', `HOST ${host} with PORT ${port} cannot be listened on: ${messageOf(error)}`, {
       cause: error,
+      fault: (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'temporary' : 'lasting',
     })
   }
 }

@@ -49,10 +49,13 @@ async function takeLock(directory: string, holderFile: string): Promise<{ client
   } catch (cause) {
     client?.close()
     if (!(cause instanceof LibsqlError && cause.code.startsWith('SQLITE_BUSY'))) {
-      throw new AppError('unavailable', `${directory}/instance.lock cannot be written: ${messageOf(cause)}`, { cause })
+      throw new AppError('unavailable', `${directory}/instance.lock cannot be written: ${messageOf(cause)}`, {
+        cause,
+        fault: 'lasting',
+      })
     }
     const sentence = `${directory} is in use by another package-broker${holder(holderFile)}; stop it first.`
-    throw new AppError('conflict', sentence, { cause })
+    throw new AppError('conflict', sentence, { cause, fault: 'temporary' })
   }
 }
 

@@ -56,5 +56,6 @@ function refuseNewer(applied: number, newest: number): void {
   throw new AppError(
     'unavailable',
     'This database was written by a newer package-broker; start that version, or restore the backup made before the upgrade.',
+    { fault: 'lasting' },
   )
 }

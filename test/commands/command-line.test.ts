@@ -270,7 +270,7 @@ describe('usage', () => {
     const { code, stderr } = await installation.run(['serve'], {
       env: { TMPDIR: '/nonexistent', BUN_TMPDIR: '/nonexistent' },
     })
-    expect(code).toBe(1)
+    expect(code).toBe(78)
     expect(stderr).toContain('TMPDIR')
   })
 })

@@ -81,3 +81,14 @@ test('a database that is gone: /ready says so, /health does not', async () => {
   expect(await ready.json()).toMatchObject({ code: 'UNAVAILABLE' })
   expect((await app.ask('/health', { token: null })).status).toBe(200)
 })
+
+test('/ready is 503 as soon as the stop begins', async () => {
+  const app = await TestApp.start()
+  const stopped = app.stop()
+  const response = await app.ask('/ready', { token: null })
+  expect({ status: response.status, body: await response.json() }).toMatchObject({
+    status: 503,
+    body: { code: 'UNAVAILABLE', error: 'The server is stopping.' },
+  })
+  await stopped
+})

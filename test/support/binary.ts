@@ -172,9 +172,9 @@ export class RunningServer {
     this.child.kill(name)
   }
 
-  /** The exit code, once the process has ended. */
-  async ended(): Promise<number> {
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE_MS)
+  /** The exit code, once the process has ended; it is killed after `patience` milliseconds. */
+  async ended(patience = PATIENCE_MS): Promise<number> {
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), patience)
     const code = await this.child.exited
     clearTimeout(timer)
     return code
