@@ -32,6 +32,8 @@ export interface Config {
   readonly archiveMaxBytes: number
   readonly uploadMaxBytes: number
   readonly encryptionKey: Uint8Array | null
+  /** The key before that one, which opens what is not sealed anew yet. */
+  readonly previousEncryptionKey: Uint8Array | null
   readonly adminToken: string | null
   readonly syncInterval: number
   readonly syncConcurrency: number
@@ -121,6 +123,13 @@ const DEFINITIONS: readonly Definition[] = [
     'ENCRYPTION_KEY',
     '$DATA_DIR/encryption.key',
     'key of stored credentials: base64 of exactly 32 bytes; generated on first start',
+    encryptionKey,
+  ),
+  secret(
+    'previousEncryptionKey',
+    'ENCRYPTION_KEY_PREVIOUS',
+    '–',
+    'the key before `ENCRYPTION_KEY`, accepted as well until `rotate-key` has sealed everything anew',
     encryptionKey,
   ),
   secret(

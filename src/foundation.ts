@@ -4,8 +4,9 @@ import { ArchiveStore } from './archives/archive-store.ts'
 import { DownloadStore } from './archives/download-store.ts'
 import type { FileSystem } from './archives/file-system.ts'
 import { UploadStore } from './archives/upload-store.ts'
-import { encryptionKey } from './auth/encryption-key.ts'
-import { createSecretBox, type SecretBox } from './auth/secret-box.ts'
+import { encryptionKeys } from './auth/encryption-key.ts'
+import { KeyRotation } from './auth/key-rotation.ts'
+import { createSecretBox, type KeyedBox } from './auth/secret-box.ts'
 import type { Config } from './config.ts'
 import { makeDirectories } from './data-directory.ts'
 import { AppError, messageOf } from './errors.ts'
@@ -16,7 +17,7 @@ import { createUpstreamHttp, type UpstreamHttp } from './sources/upstream-http.t
 import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
 import { migrate } from './store/migrate.ts'
-import type { SettingTable } from './store/settings.ts'
+import { KEY_CHECK, KEY_CHECK_PLACE, type SettingTable } from './store/settings.ts'
 import { startFault } from './store/start-fault.ts'
 import { openTables, type Tables } from './store/tables.ts'
 
@@ -43,7 +44,8 @@ export interface Foundation {
   readonly lock: InstanceLock
   readonly db: Database
   readonly tables: Tables
-  readonly secretBox: SecretBox
+  readonly secretBox: KeyedBox
+  readonly keyRotation: KeyRotation
   /** Unix seconds. */
   readonly installedAt: number
   readonly http: UpstreamHttp
@@ -70,13 +72,15 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     const db = await openDatabase(address)
     const tables = openTables(db)
     const secretBox = await checkedBox(config, tables.settings)
+    const keyRotation = new KeyRotation({ box: secretBox, sealed: tables.sealedValues, place: config, logger })
+    await keyRotation.resume()
     const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
     await tables.settings.note('reserved_vendors', JSON.stringify(config.reservedVendors), '[]')
     await tables.settings.note('messages', JSON.stringify([config.warning, config.info]), '[null,null]')
     if (ownsDatabase(config)) await tables.jobs.endLeases()
     const stores = await openArchives({ config, overrides, logger }, tables)
     const http = upstreamHttp(config, overrides)
-    return { config, logger, now, lock, db, tables, secretBox, installedAt, http, ...stores }
+    return { config, logger, now, lock, db, tables, secretBox, keyRotation, installedAt, http, ...stores }
   } catch (error) {
     lock.release()
     throw startFault(error, address)
@@ -96,12 +100,11 @@ export async function checkReady({ config, tables }: Foundation, life: { readonl
 }
 
 /** A wrong key is found at start, before anything is written with it. */
-async function checkedBox(config: Config, settings: SettingTable): Promise<SecretBox> {
-  const box = createSecretBox(encryptionKey(config))
-  const place = 'settings/key_check'
-  const check = await settings.setOnce('key_check', box.seal('package-broker', place))
+async function checkedBox(config: Config, settings: SettingTable): Promise<KeyedBox> {
+  const box = createSecretBox(...encryptionKeys(config))
+  const check = await settings.setOnce(KEY_CHECK, box.seal('package-broker', KEY_CHECK_PLACE))
   try {
-    box.open(check, place)
+    box.open(check, KEY_CHECK_PLACE)
   } catch (error) {
     throw new AppError('unavailable', messageOf(error), { cause: error, fault: 'lasting' })
   }

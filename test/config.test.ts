@@ -27,6 +27,7 @@ test('the table has every variable once, each with its meaning', () => {
   expect(VARIABLES.filter((variable) => variable.secret).map((variable) => variable.name)).toEqual([
     'DATABASE_AUTH_TOKEN',
     'ENCRYPTION_KEY',
+    'ENCRYPTION_KEY_PREVIOUS',
     'ADMIN_TOKEN',
   ])
 })

@@ -10,6 +10,7 @@ import { importCommand } from './import.ts'
 import { mirror } from './mirror.ts'
 import { packages } from './package.ts'
 import { repository } from './repository.ts'
+import { rotateKey } from './rotate-key.ts'
 import { serve } from './serve.ts'
 import { token } from './token.ts'
 
@@ -26,6 +27,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   advisory,
   filter,
   audit,
+  'rotate-key': rotateKey,
   config,
   healthcheck,
 }

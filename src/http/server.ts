@@ -14,6 +14,7 @@ import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artif
 import { type AuditRoutesParts, auditRoutes } from './management-api/audit.ts'
 import { type ConflictRoutesParts, conflictRoutes } from './management-api/conflicts.ts'
 
+import { type EncryptionKeyParts, encryptionKeyRoutes } from './management-api/encryption-key.ts'
 import { filterRoutes } from './management-api/filters.ts'
 
 import { type ImportRoutesParts, importRoutes } from './management-api/imports.ts'
@@ -43,6 +44,7 @@ export interface ServerParts
     AuditRoutesParts,
     ConflictRoutesParts,
     PolicyRoutesParts,
+    EncryptionKeyParts,
     PolicyAnswerParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
@@ -122,6 +124,7 @@ function createRouter(
     .use(tokenRoutes(parts))
     .use(auditRoutes(parts))
     .use(conflictRoutes(parts))
+    .use(encryptionKeyRoutes(parts))
     .use(advisoryRoutes(parts))
     .use(filterRoutes(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))

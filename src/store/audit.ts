@@ -37,6 +37,11 @@ function jsonText(value: Record<string, unknown> | null): string | null {
 export class AuditTable {
   constructor(private readonly db: Database) {}
 
+  /** Adds an entry of something that is no single transaction. */
+  async add(entry: AuditDraft): Promise<void> {
+    await this.db.write((tx) => recording(entry)(tx))
+  }
+
   /** Follows the chain of hashes; `witness` is the id of an entry whose hash is asked for. */
   verify(witness?: number): Promise<ChainVerdict> {
     return followChain(this.db.read, witness)

@@ -48,3 +48,8 @@ export class IdempotentAnswerTable {
 function at(scope: string, key: string) {
   return and(eq(idempotentAnswers.scope, scope), eq(idempotentAnswers.key, key))
 }
+
+/** Where the body of a request or its answer is stored, which is what it is sealed to. */
+export function answerPlace(what: 'body' | 'answer', { scope, key }: { scope: string; key: string }): string {
+  return `idempotent_answers/${what}/${scope}/${key}`
+}

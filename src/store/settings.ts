@@ -52,3 +52,7 @@ export async function currentRevision(read: Queries): Promise<number> {
 }
 
 const REVISION = 'package_revision'
+
+/** The setting that a wrong key is found with, and what it is sealed to. */
+export const KEY_CHECK = 'key_check'
+export const KEY_CHECK_PLACE = `settings/${KEY_CHECK}`

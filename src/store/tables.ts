@@ -11,6 +11,7 @@ import { PolicyChangeTable, PolicyEntryTable } from './policy-entries.ts'
 import { ProviderTable } from './providers.ts'
 import { RateWindowTable } from './rate-windows.ts'
 import { RepositoryTable } from './repositories.ts'
+import { SealedValueTable } from './sealed-values.ts'
 import { SettingTable } from './settings.ts'
 import { SyncStateTable } from './sync-state.ts'
 import { TokenTable } from './tokens.ts'
@@ -32,6 +33,7 @@ export type Tables = ReturnType<typeof openTables>
 export function openTables(db: Database) {
   return {
     settings: new SettingTable(db),
+    sealedValues: new SealedValueTable(db),
     tokens: new TokenTable(db),
     rateWindows: new RateWindowTable(db),
     repositories: new RepositoryTable(db),

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encryptionKey } from '../../src/auth/encryption-key.ts'
+import { encryptionKeys } from '../../src/auth/encryption-key.ts'
 import { createSecretBox } from '../../src/auth/secret-box.ts'
 
 const PLACE = 'repositories/repo_1/credentials'
@@ -69,18 +69,19 @@ test.each(['', 'v1', 'v1.', 'v2.AAAA', 'plain text', 'v1.!!!!'])(
 
 test('a key is made once, for its owner only', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'package-broker-key-'))
+  const place = { encryptionKey: null, previousEncryptionKey: null, dataDir }
   try {
-    const key = encryptionKey({ encryptionKey: null, dataDir })
+    const key = encryptionKeys(place)[0]
     expect(key).toHaveLength(32)
-    expect(encryptionKey({ encryptionKey: null, dataDir })).toEqual(key)
+    expect(encryptionKeys(place)[0]).toEqual(key)
     const file = join(dataDir, 'encryption.key')
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readFileSync(file, 'utf8')).toBe(`${Buffer.from(key).toString('base64')}\n`)
     const own = new Uint8Array(32).fill(7)
-    expect(encryptionKey({ encryptionKey: own, dataDir })).toEqual(own)
+    expect(encryptionKeys({ ...place, encryptionKey: own })[0]).toEqual(own)
     for (const damage of ['', 'short', `${'A'.repeat(60)}==`]) {
       writeFileSync(file, damage)
-      expect(() => encryptionKey({ encryptionKey: null, dataDir })).toThrow('does not hold a key of 32 bytes')
+      expect(() => encryptionKeys(place)[0]).toThrow('does not hold a key of 32 bytes')
     }
   } finally {
     rmSync(dataDir, { recursive: true, force: true })

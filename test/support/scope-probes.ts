@@ -163,6 +163,7 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
     { path: '/api/filter-lists', json: { packages: [name] } },
   ],
   'GET /filter-lists/summary.json': () => [{ path: '/filter-lists/summary.json' }],
+  'POST /api/encryption-key/rotation': () => [{ method: 'POST', path: '/api/encryption-key/rotation' }],
   'GET /api/audit/verification': () => [{ path: '/api/audit/verification' }],
   'GET /api/audit': ({ packageId }) => [{ path: '/api/audit' }, { path: `/api/audit?subject=${packageId}` }],
 }

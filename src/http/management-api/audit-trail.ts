@@ -29,6 +29,11 @@ export class AuditTrail {
     return recording(this.entry(request, caller, change))
   }
 
+  /** Records what was done in more than one transaction. */
+  record(request: Request, caller: Caller, change: Change): Promise<void> {
+    return this.table.add(this.entry(request, caller, change))
+  }
+
   /** Follows the chain of hashes through all entries; `witness` is the id of one whose hash is asked for. */
   verify(witness: number | undefined): ReturnType<AuditTable['verify']> {
     return this.table.verify(witness)

@@ -3,7 +3,12 @@ import type { Caller } from '../../auth/scope.ts'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import { AppError } from '../../errors.ts'
 import type { Alongside } from '../../store/database.ts'
-import { type IdempotentAnswerRow, type IdempotentAnswerTable, KeyUsedError } from '../../store/idempotent-answers.ts'
+import {
+  answerPlace,
+  type IdempotentAnswerRow,
+  type IdempotentAnswerTable,
+  KeyUsedError,
+} from '../../store/idempotent-answers.ts'
 
 /** How long the first answer to a key is repeated, in seconds. */
 export const REPEATED_FOR = 86_400
@@ -77,22 +82,18 @@ function sealed(
 ): IdempotentAnswerRow {
   return {
     ...at,
-    bodyHash: secretBox.seal(body, placeOf('body', at)),
+    bodyHash: secretBox.seal(body, answerPlace('body', at)),
     status: 201,
-    answer: secretBox.seal(answer, placeOf('answer', at)),
+    answer: secretBox.seal(answer, answerPlace('answer', at)),
     createdAt: now(),
   }
 }
 
 function repeated({ secretBox }: IdempotencyParts, row: IdempotentAnswerRow, body: string): Response {
-  if (secretBox.open(row.bodyHash, placeOf('body', row)) !== body) {
+  if (secretBox.open(row.bodyHash, answerPlace('body', row)) !== body) {
     throw new AppError('conflict', 'This Idempotency-Key was used with another body; take a new key for a new request.')
   }
-  return created(secretBox.open(row.answer ?? '', placeOf('answer', row)))
-}
-
-function placeOf(what: 'body' | 'answer', { scope, key }: { scope: string; key: string }): string {
-  return `idempotent_answers/${what}/${scope}/${key}`
+  return created(secretBox.open(row.answer ?? '', answerPlace('answer', row)))
 }
 
 function created(json: string): Response {
