@@ -101,6 +101,16 @@ for (const Double of DOUBLES) {
       expect(weak.message).toContain('needs')
     })
 
+    test('refusals have the published shape', async () => {
+      double.add('lib')
+      await factsOf('lib')
+      const { pathname } = new URL(double.seen[0]?.path ?? '', double.origin)
+      const { noPermission, weakToken, limited } = double.refusals
+      for (const refused of [noPermission(), weakToken(), limited(37)]) {
+        expect(await double.differences('GET', pathname, refused)).toEqual([])
+      }
+    })
+
     test('rate limits, with the time to wait when it is told', async () => {
       double.instead = () => double.refusals.limited(37)
       expect(await refusal(factsOf('lib'))).toMatchObject({ reason: 'rate_limited', retryAfter: 37 })

@@ -2,10 +2,15 @@ import { bitbucketCloudHost } from '../../../src/sources/hosts/bitbucket-cloud.t
 import type { Host } from '../../../src/sources/hosts/host.ts'
 import { egress } from '../../sources/support.ts'
 import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest } from './host-double.ts'
+import { Shapes } from './shapes.ts'
+
+const shapes = await Shapes.load('bitbucket-cloud')
 
 /** Bitbucket Cloud, with answers as its documentation shows them. */
 export class BitbucketCloudDouble extends HostDouble {
   readonly name = 'Bitbucket Cloud'
+  protected readonly shapes = shapes
+  protected override readonly base = '/2.0'
   override readonly archives = false
 
   readonly refusals = {

@@ -2,12 +2,17 @@ import { bitbucketDataCenterHost } from '../../../src/sources/hosts/bitbucket-da
 import type { Host } from '../../../src/sources/hosts/host.ts'
 import { egress } from '../../sources/support.ts'
 import { type DoubleRepository, HostDouble, json, type SeenRequest } from './host-double.ts'
+import { Shapes } from './shapes.ts'
 
 const AUTHORISATION = 'com.atlassian.bitbucket.AuthorisationException'
+
+const shapes = await Shapes.load('bitbucket-data-center')
 
 /** Bitbucket Data Center, with answers as its documentation shows them. */
 export class BitbucketDataCenterDouble extends HostDouble {
   readonly name = 'Bitbucket Data Center'
+  protected readonly shapes = shapes
+  protected override readonly base = '/rest/api/latest'
   override readonly owner = 'ACME'
   override readonly followsIds = false
   override readonly hasIssues = false

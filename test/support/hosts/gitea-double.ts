@@ -1,13 +1,16 @@
 import { giteaHost } from '../../../src/sources/hosts/gitea.ts'
 import type { Host } from '../../../src/sources/hosts/host.ts'
 import { egress } from '../../sources/support.ts'
-import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest, Shapes } from './host-double.ts'
+import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest } from './host-double.ts'
+import { Shapes } from './shapes.ts'
 
-const shapes = await Shapes.load('gitea-shapes.json', '#/definitions/')
+const shapes = await Shapes.load('gitea')
 
 /** Gitea, with answers of the shapes of its API description. */
 export class GiteaDouble extends HostDouble {
   readonly name = 'Gitea'
+  protected readonly shapes = shapes
+  protected override readonly base = '/api/v1'
   override readonly lookups = 1
 
   readonly refusals = {

@@ -1,13 +1,15 @@
 import { githubHost } from '../../../src/sources/hosts/github.ts'
 import type { Host } from '../../../src/sources/hosts/host.ts'
 import { egress } from '../../sources/support.ts'
-import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest, Shapes } from './host-double.ts'
+import { type DoubleRepository, date, HostDouble, json, pageOf, type SeenRequest } from './host-double.ts'
+import { Shapes } from './shapes.ts'
 
-const shapes = await Shapes.load('github-openapi.json', '#/components/schemas/')
+const shapes = await Shapes.load('github')
 
 /** GitHub, with answers of the shapes of its OpenAPI description. */
 export class GithubDouble extends HostDouble {
   readonly name = 'GitHub'
+  protected readonly shapes = shapes
   /** Scopes of a classic token, as every answer names them. */
   scopes = 'repo, admin:repo_hook'
 

@@ -2,10 +2,15 @@ import { gitlabHost } from '../../../src/sources/hosts/gitlab.ts'
 import type { Host } from '../../../src/sources/hosts/host.ts'
 import { egress } from '../../sources/support.ts'
 import { type DoubleRepository, HostDouble, json, pageOf, type SeenRequest } from './host-double.ts'
+import { Shapes } from './shapes.ts'
+
+const shapes = await Shapes.load('gitlab')
 
 /** GitLab, with answers as its REST API documentation shows them. The owner is a sub-group. */
 export class GitlabDouble extends HostDouble {
   readonly name = 'GitLab'
+  protected readonly shapes = shapes
+  protected override readonly base = '/api/v4'
   override readonly owner = 'acme/php'
   scopes = ['read_api', 'read_repository']
   /** Whether it knows signing tokens. */

@@ -1,7 +1,5 @@
-import { join } from 'node:path'
-import Ajv2020 from 'ajv/dist/2020.js'
-import addFormats from 'ajv-formats'
 import type { Host } from '../../../src/sources/hosts/host.ts'
+import type { Shapes } from './shapes.ts'
 
 /** A repository as a double keeps it; each says it in the words of its host. */
 export interface DoubleRepository {
@@ -25,16 +23,6 @@ export interface SeenRequest {
   readonly body: string
 }
 
-/** A text of each format. */
-const TEXTS: Readonly<Record<string, string>> = {
-  'date-time': '2024-01-01T00:00:00Z',
-  uri: 'https://example.org/',
-  email: 'octocat@example.org',
-}
-
-/** A JSON schema. */
-export type Schema = { readonly [key: string]: unknown }
-
 /** The stand-in of a host's API on loopback. Every answer it gives is checked against the host's description of it. */
 export abstract class HostDouble {
   readonly seen: SeenRequest[] = []
@@ -47,6 +35,12 @@ export abstract class HostDouble {
   everybody = false
   readonly token: string = 'right-token'
   private readonly server: ReturnType<typeof Bun.serve>
+
+  /** What the host publishes of its API, and where that begins. */
+  protected abstract readonly shapes: Shapes
+  protected readonly base: string = ''
+  /** Answers that do not have the shape that the host publishes. */
+  readonly misshapen: string[] = []
 
   /** Requests beside pages that a listing takes. */
   readonly lookups: number = 0
@@ -85,8 +79,10 @@ export abstract class HostDouble {
     return `http://127.0.0.1:${this.server.port}`
   }
 
+  /** Throws when an answer was given that the host would not give. */
   async stop(): Promise<void> {
     await this.server.stop(true)
+    if (this.misshapen.length > 0) throw new Error(`${this.name} does not answer so: ${this.misshapen.join('; ')}`)
   }
 
   /** Adds a repository of the owner; the newest is pushed last. */
@@ -125,65 +121,23 @@ export abstract class HostDouble {
     const instead = this.instead?.(seen) ?? null
     if (instead !== null) return instead
     if (!this.everybody && !this.authorized(request.headers)) return json({ message: 'Bad credentials' }, 401)
-    return this.answer(seen)
+    const answer = this.answer(seen)
+    this.misshapen.push(...(await this.differences(seen.method, pathname, answer)))
+    return answer
+  }
+
+  /** How an answer to this path differs from what the host publishes of it. */
+  async differences(method: string, pathname: string, answer: Response): Promise<string[]> {
+    const text = await answer.clone().text()
+    const path = pathname.startsWith(this.base) ? pathname.slice(this.base.length) : pathname
+    const json = answer.headers.get('content-type')?.startsWith('application/json') ?? false
+    return this.shapes.check({ method, path, status: answer.status, body: json ? JSON.parse(text) : null })
   }
 }
 
 /** An answer with a JSON body. */
 export function json(value: unknown, status = 200, headers: Record<string, string> = {}): Response {
   return Response.json(value, { status, headers })
-}
-
-/** Published shapes of answers: makes values that have them, and refuses those that do not. */
-export class Shapes {
-  private readonly ajv = new Ajv2020({ strict: false, allErrors: true })
-
-  /** `file` lies beside this one; its schemas refer to one another under `prefix`. */
-  static async load(file: string, prefix: string): Promise<Shapes> {
-    return new Shapes(await Bun.file(join(import.meta.dir, file)).json(), prefix)
-  }
-
-  private constructor(
-    private readonly root: Schema,
-    private readonly prefix: string,
-  ) {
-    addFormats.default(this.ajv)
-    this.ajv.addSchema({ $id: 'published', ...root })
-  }
-
-  /** A value of the named shape with every required field, and with these; throws when one of them does not fit. */
-  make(name: string, fields: Record<string, unknown>): Record<string, unknown> {
-    const value = { ...(this.sample({ $ref: `${this.prefix}${name}` }) as object), ...fields }
-    const known = this.at(`${this.prefix}${name}`).properties as Schema
-    for (const field of Object.keys(fields)) if (!(field in known)) throw new Error(`${name} has no field ${field}.`)
-    if (!this.ajv.validate({ $ref: `published${this.prefix}${name}` }, value)) {
-      throw new Error(`This is no ${name}: ${this.ajv.errorsText()}`)
-    }
-    return value
-  }
-
-  private sample(schema: Schema): unknown {
-    if (typeof schema.$ref === 'string') return this.sample(this.at(schema.$ref))
-    const type = Array.isArray(schema.type) ? schema.type.at(-1) : schema.type
-    if (Array.isArray(schema.enum)) return schema.enum[0]
-    if (schema.properties !== undefined) {
-      const properties = schema.properties as Record<string, Schema>
-      const required = (schema.required ?? []) as string[]
-      return Object.fromEntries(required.map((name) => [name, this.sample(properties[name] ?? {})]))
-    }
-    if (schema.oneOf ?? schema.anyOf) return this.sample(((schema.oneOf ?? schema.anyOf) as Schema[])[0] ?? {})
-    if (type === 'integer' || type === 'number') return 1
-    if (type === 'boolean') return false
-    if (type === 'array') return []
-    if (type === 'object') return {}
-    return TEXTS[String(schema.format)] ?? 'text'
-  }
-
-  private at(pointer: string): Schema {
-    let value: unknown = this.root
-    for (const part of pointer.replace(/^#\//, '').split('/')) value = (value as Schema)[part]
-    return value as Schema
-  }
 }
 
 /** A date as hosts write it. */
