@@ -12,6 +12,8 @@ export interface UpstreamRequest {
   readonly body?: Uint8Array
   /** False leaves the body as it was sent, in its `Content-Encoding`: for who counts bytes and bounds what they become. */
   readonly decompress?: boolean
+  /** True refuses a redirect to another origin: for a body with a secret in it, and for answers that only this one may give. */
+  readonly sameOrigin?: boolean
   readonly signal: AbortSignal
 }
 
@@ -124,6 +126,9 @@ function redirectTarget(response: Response, request: UpstreamRequest, from: URL)
   const target = checkedUrl(new URL(location, from.href).href)
   if (from.protocol === 'https:' && target.protocol === 'http:') {
     throw protocolError(`${from.host} redirects from https to http, which is refused.`)
+  }
+  if (request.sameOrigin === true && target.origin !== from.origin) {
+    throw protocolError(`${from.host} redirects to ${target.host}, which is another host.`)
   }
   return target
 }
