@@ -21,7 +21,6 @@ import { createHandler } from './http/server.ts'
 import { UpstreamFilterLists } from './mirror/filter-lists.ts'
 import { MirrorImports } from './mirror/imports.ts'
 import { lookAtUpstream } from './mirror/look.ts'
-
 import { MirroredArchives } from './mirror/mirrored-archives.ts'
 import { type OpenMirror, openMirror } from './mirror/open-mirror.ts'
 import { RelayedAdvisories } from './mirror/relayed-advisories.ts'
@@ -31,7 +30,9 @@ import type { Logger } from './observability/logger.ts'
 import { PackageCatalog } from './store/catalog.ts'
 import { PolicyCatalog } from './store/policy-catalog.ts'
 import type { RepositoryRow } from './store/repositories.ts'
+import { credentialCheck } from './sync/credential-check.ts'
 import { SyncQueue } from './sync/queue.ts'
+import { hostOpener } from './sync/repository-host.ts'
 import { credentialsOpener, sourceOpener } from './sync/repository-source.ts'
 import { nextLook } from './sync/schedule.ts'
 import { Scheduler } from './sync/scheduler.ts'
@@ -112,11 +113,21 @@ async function assemble(base: Foundation): Promise<App> {
     mirrorImports: mirrorImports(parts),
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
-    localRoots: config.localRepositoryRoots,
-    nextLookAt: (row) => Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
+    ...repositoryRules(base),
     ready: () => checkReady(base, life),
   })
   return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken, life })
+}
+
+/** What adding and changing a repository goes by. */
+function repositoryRules(base: Foundation) {
+  const { config, now } = base
+  return {
+    localRoots: config.localRepositoryRoots,
+    nextLookAt: (row: Pick<RepositoryRow, 'syncInterval' | 'lastSyncedAt'>) =>
+      Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
+    checkCredential: credentialCheck(hostOpener(base), base),
+  }
 }
 
 function mirroredArchives(parts: Parts & { readonly mirror: OpenMirror }): MirroredArchives {

@@ -13,6 +13,7 @@ import { AppError, messageOf } from './errors.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import type { Resolve } from './sources/address-guard.ts'
+import { GithubApps } from './sources/hosts/github-apps.ts'
 import { createUpstreamHttp, type UpstreamHttp } from './sources/upstream-http.ts'
 import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
@@ -49,6 +50,7 @@ export interface Foundation {
   /** Unix seconds. */
   readonly installedAt: number
   readonly http: UpstreamHttp
+  readonly githubApps: GithubApps
   readonly archives: ArchiveStore
   readonly archiveDownloads: DownloadStore
   readonly uploads: UploadStore
@@ -80,7 +82,8 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     if (ownsDatabase(config)) await tables.jobs.endLeases()
     const stores = await openArchives({ config, overrides, logger }, tables)
     const http = upstreamHttp(config, overrides)
-    return { config, logger, now, lock, db, tables, secretBox, keyRotation, installedAt, http, ...stores }
+    const githubApps = new GithubApps(http, now)
+    return { config, logger, now, lock, db, tables, secretBox, keyRotation, installedAt, http, githubApps, ...stores }
   } catch (error) {
     lock.release()
     throw startFault(error, address)

@@ -24,8 +24,9 @@ Settings: [--archives lazy|tags|all] [--package-filter GLOBS] [--sync-interval S
           [--minimum-release-age SECONDS] [--release-age-exceptions GLOBS] [--release-age-passes-fixes true|false]
 
 add   adds a repository and waits for its first sync. The credential is read from FILE, or from standard input for “-”.
-      Its type is token, http_basic (user:password) or ssh_key (the private key); for type composer http_basic, bearer
-      or custom_header (“Name: value”). Of type artifact, which takes uploads, the URL may be left out.
+      Its type is token, http_basic (user:password), ssh_key (the private key) or github_app (JSON with app_id,
+      installation_id and private_key); for type composer http_basic, bearer or custom_header (“Name: value”). Of type
+      artifact, which takes uploads, the URL may be left out.
 set   changes what is named; “default” as interval and empty globs take these back. It waits for the sync that another
       address, credential or filter needs. A negative priority is written --priority=-1.
 sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,

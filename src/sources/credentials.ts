@@ -1,8 +1,18 @@
 import { AppError } from '../errors.ts'
+import { type GithubApp, parseGithubApp } from './hosts/github-app.ts'
+import { hostCredential, isHostType } from './hosts/host-credential.ts'
 import type { SourceCredentials } from './source.ts'
 
 /** The kinds of credential a repository can have, as `credential_type` names them. */
-export const CREDENTIAL_TYPES = ['none', 'token', 'http_basic', 'ssh_key', 'bearer', 'custom_header'] as const
+export const CREDENTIAL_TYPES = [
+  'none',
+  'token',
+  'http_basic',
+  'ssh_key',
+  'github_app',
+  'bearer',
+  'custom_header',
+] as const
 
 /** One of the kinds of credential. */
 export type CredentialType = (typeof CREDENTIAL_TYPES)[number]
@@ -24,7 +34,18 @@ export function parseCredentials(type: CredentialType, value: unknown): SourceCr
   if (type === 'ssh_key') return { type, privateKey: privateKey(text(value, 'private_key')) }
   if (type === 'bearer') return { type, token: headerText(text(value, 'token'), 'the token, printable ASCII') }
   if (type === 'custom_header') return { type, ...customHeader(value) }
+  if (type === 'github_app') return { type, ...githubApp(value) }
   return { type, ...userAndPassword(value) }
+}
+
+/**
+ * The same for a repository of this `vcs_type`. Also throws AppError('invalid') for a form of token that its host has
+ * retired or that cannot be kept, with advice.
+ */
+export function parseCredentialsFor(vcsType: string, type: CredentialType, value: unknown): SourceCredentials {
+  const credentials = parseCredentials(type, value)
+  if (isHostType(vcsType)) hostCredential(vcsType, credentials)
+  return credentials
 }
 
 /**
@@ -32,9 +53,14 @@ export function parseCredentials(type: CredentialType, value: unknown): SourceCr
  * kind that depends on the address as well is judged with it.
  */
 export function checkCredentialType(vcsType: string, type: CredentialType): void {
-  const sentence = vcsType === 'composer' ? FOR_COMPOSER[type] : FOR_GIT[type]
+  const elsewhere = vcsType === 'github' ? undefined : FOR_GITHUB[type]
+  const sentence = elsewhere ?? (vcsType === 'composer' ? FOR_COMPOSER[type] : FOR_GIT[type])
   if (sentence === undefined) return
   throw new AppError('invalid', `credential_type ${sentence}.`, { details: { fields: { credential_type: sentence } } })
+}
+
+const FOR_GITHUB: { readonly [Type in CredentialType]?: string } = {
+  github_app: 'github_app is for vcs_type github',
 }
 
 const FOR_COMPOSER: { readonly [Type in CredentialType]?: string } = {
@@ -107,6 +133,28 @@ function headerText(value: string, expected: string): string {
   const trimmed = value.trim()
   if (/^[\x20-\x7e]+$/.test(trimmed)) return trimmed
   throw wrong(expected)
+}
+
+/** An object, or its JSON as a text, as it is read from a file. Ids may be numbers, as GitHub shows them. */
+function githubApp(value: unknown): GithubApp {
+  const expected = 'an object with “app_id”, “installation_id” and “private_key”, or its JSON'
+  const object = typeof value === 'string' ? jsonObject(value, expected) : value
+  const field = (key: string) => {
+    const inner = typeof object === 'object' && object !== null ? (object as Record<string, unknown>)[key] : undefined
+    if (typeof inner === 'string' || Number.isSafeInteger(inner)) return String(inner).trim()
+    throw wrong(expected)
+  }
+  const key = `${field('private_key').replaceAll('\r\n', '\n')}\n`
+  return parseGithubApp(field('app_id'), field('installation_id'), key)
+}
+
+function jsonObject(text: string, expected: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The cause would quote the text.
+    throw wrong(expected)
+  }
 }
 
 function privateKey(value: string): string {

@@ -1,21 +1,25 @@
 import { AppError, isAppError } from '../errors.ts'
 import { localRepositoryPath } from '../git/local-path.ts'
 import { localTransport } from '../git/local-transport.ts'
-import { SmartHttpTransport } from '../git/smart-http.ts'
+import { type GitHttpSend, SmartHttpTransport } from '../git/smart-http.ts'
 import { sshTransport } from '../git/ssh-transport.ts'
 import type { GitTransport } from '../git/transport.ts'
 import { type GitUrl, normalizedGitUrl, parseGitUrl } from '../git/url.ts'
 import type { CredentialType } from './credentials.ts'
 import { gitSource } from './git.ts'
+import type { GithubApps } from './hosts/github-apps.ts'
+import { HOST_TYPES, hostCredential, isHostType } from './hosts/host-credential.ts'
+import { hostAddress } from './hosts/open-host.ts'
 import type { Source, SourceAddress, SourceCredentials } from './source.ts'
 import type { BoundCredentials, UpstreamHttp } from './upstream-http.ts'
 
 /** Kinds of source that can be added, as `vcs_type` names them. */
-export const VCS_TYPES = ['git', 'github', 'gitlab', 'bitbucket', 'gitea'] as const
+export const VCS_TYPES = ['git', ...HOST_TYPES] as const
 
 /** What opening a source takes. */
 export interface OpenParts {
   readonly http: UpstreamHttp
+  readonly githubApps: GithubApps
   readonly localRoots: readonly string[]
 }
 
@@ -27,8 +31,17 @@ export async function openSource(address: SourceAddress, parts: OpenParts): Prom
   const url = parseGitUrl(address.url)
   if (url.kind === 'file') return gitSource(localTransport(localRepositoryPath(address.url, parts.localRoots)))
   if (url.kind === 'ssh') return gitSource(sshTo(await parts.http.addressOf(url.host), url, address))
-  const bound = httpCredentials(url.url, address.vcsType, address.credentials)
-  return gitSource(new SmartHttpTransport(url.url, (request) => parts.http.send(request, bound)))
+  return gitSource(new SmartHttpTransport(url.url, senderTo(url.url, address, parts)))
+}
+
+/** Sends with the credential; a token of a GitHub App may end while a repository is read, and is asked for each time. */
+function senderTo(url: string, { vcsType, credentials }: SourceAddress, parts: OpenParts): GitHttpSend {
+  if (credentials.type !== 'github_app') {
+    const bound = httpCredentials(url, vcsType, credentials)
+    return (request) => parts.http.send(request, bound)
+  }
+  const { token, http } = parts.githubApps.open(credentials, hostAddress('github', url).apiBase)
+  return async (request) => http.send(request, basic(url, 'x-access-token', await token(request.signal)))
 }
 
 /**
@@ -64,18 +77,18 @@ function sshTo(host: string, url: Extract<GitUrl, { kind: 'ssh' }>, address: Sou
   return sshTransport({ url: { ...url, host }, privateKey, hostKey: address.hostKey, onHostKey: address.onHostKey })
 }
 
-/** Credentials as headers for the origin of `url`; null for none, and for those that are not for HTTP. */
+/**
+ * Credentials as headers for the origin of `url`; null for none, for those that are not for HTTP, and for a GitHub App,
+ * whose tokens change. Throws AppError('invalid') for a form that its host has retired.
+ */
 export function httpCredentials(url: string, vcsType: string, credentials: SourceCredentials): BoundCredentials | null {
   const { origin } = new URL(url)
-  const basic = (user: string, password: string) => ({
-    origin,
-    headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },
-  })
+  const known = isHostType(vcsType) ? hostCredential(vcsType, credentials) : null
   switch (credentials.type) {
     case 'token':
-      return basic(tokenUser(vcsType, url), credentials.token)
+      return basic(url, known?.gitUser ?? tokenUser(url), credentials.token)
     case 'http_basic':
-      return basic(credentials.username, credentials.password)
+      return basic(url, known?.gitUser ?? credentials.username, credentials.password)
     case 'bearer':
       return { origin, headers: { Authorization: `Bearer ${credentials.token}` } }
     case 'custom_header':
@@ -85,9 +98,12 @@ export function httpCredentials(url: string, vcsType: string, credentials: Sourc
   }
 }
 
-/** The user name a host wants beside a token (git over HTTP knows only Basic). */
-function tokenUser(vcsType: string, url: string): string {
-  if (vcsType === 'github') return 'x-access-token'
-  if (vcsType === 'bitbucket' || new URL(url).hostname === 'bitbucket.org') return 'x-token-auth'
-  return 'oauth2'
+function basic(url: string, user: string, password: string): BoundCredentials {
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+  return { origin: new URL(url).origin, headers: { Authorization: authorization } }
+}
+
+/** The user name beside a token where the kind of host is not told: most hosts take any (git over HTTP knows only Basic). */
+function tokenUser(url: string): string {
+  return new URL(url).hostname === 'bitbucket.org' ? 'x-token-auth' : 'oauth2'
 }

@@ -1,4 +1,5 @@
 import type { ObjectId, Snapshot } from '../git/snapshot.ts'
+import type { GithubApp } from './hosts/github-app.ts'
 
 /** A tag or branch, peeled to its commit. `name` is the full ref name, such as `refs/tags/v1.0.0`. */
 export interface OfferedRef {
@@ -66,3 +67,4 @@ export type SourceCredentials =
   | { readonly type: 'ssh_key'; readonly privateKey: string }
   | { readonly type: 'bearer'; readonly token: string }
   | { readonly type: 'custom_header'; readonly name: string; readonly value: string }
+  | ({ readonly type: 'github_app' } & GithubApp)

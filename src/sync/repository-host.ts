@@ -1,7 +1,9 @@
 import type { SecretBox } from '../auth/secret-box.ts'
+import type { GithubApps } from '../sources/hosts/github-apps.ts'
 import type { Host } from '../sources/hosts/host.ts'
-import type { HostType } from '../sources/hosts/host-credential.ts'
+import { type HostType, hostCredential, isHostType } from '../sources/hosts/host-credential.ts'
 import { type HostAddress, hostAddress, openHost } from '../sources/hosts/open-host.ts'
+import type { SourceCredentials } from '../sources/source.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import { storedCredentialsOf } from './repository-source.ts'
@@ -10,22 +12,29 @@ import { storedCredentialsOf } from './repository-source.ts'
 export interface RepositoryHost {
   readonly host: Host
   readonly address: HostAddress
+  /** Whether the credential is one for the API: without one, and with one for git only, it is asked as by a stranger. */
+  readonly known: boolean
 }
 
 /** Opens the API of the host of a stored repository; null for one of plain git, whose address is all there is. */
 export type OpenRepositoryHost = (row: RepositoryRow) => RepositoryHost | null
 
 /** What it takes to open hosts. */
-export function hostOpener(parts: { secretBox: SecretBox; http: UpstreamHttp }): OpenRepositoryHost {
-  return (row) => {
-    if (!isHostType(row.vcsType)) return null
-    const address = hostAddress(row.vcsType, row.url)
-    return { address, host: openHost(row.vcsType, address, storedCredentialsOf(parts.secretBox, row), parts.http) }
+export function hostOpener(parts: {
+  secretBox: SecretBox
+  http: UpstreamHttp
+  githubApps: GithubApps
+}): OpenRepositoryHost {
+  return ({ vcsType, url, ...row }) => {
+    if (!isHostType(vcsType)) return null
+    const address = hostAddress(vcsType, url)
+    const credentials = storedCredentialsOf(parts.secretBox, row)
+    const host = openHost(vcsType, address, credentials, parts.http, parts.githubApps)
+    return { address, host, known: isForApi(vcsType, credentials) }
   }
 }
 
-function isHostType(vcsType: string): vcsType is HostType {
-  return (HOST_TYPES as readonly string[]).includes(vcsType)
+function isForApi(host: HostType, credentials: SourceCredentials): boolean {
+  if (credentials.type === 'github_app') return true
+  return (hostCredential(host, credentials)?.apiAuthorization ?? null) !== null
 }
-
-const HOST_TYPES = ['github', 'gitlab', 'bitbucket', 'gitea'] as const satisfies readonly HostType[]

@@ -1,5 +1,6 @@
 import type { SecretBox } from '../auth/secret-box.ts'
 import { restoreCredentials } from '../sources/credentials.ts'
+import type { GithubApps } from '../sources/hosts/github-apps.ts'
 import { httpCredentials, openSource } from '../sources/open.ts'
 import type { Source, SourceCredentials } from '../sources/source.ts'
 import type { BoundCredentials, UpstreamHttp } from '../sources/upstream-http.ts'
@@ -12,6 +13,7 @@ export type OpenRepositorySource = (row: RepositoryRow) => Promise<Source>
 export function sourceOpener(parts: {
   secretBox: SecretBox
   http: UpstreamHttp
+  githubApps: GithubApps
   repositories: RepositoryTable
   localRoots: readonly string[]
   now: () => number
@@ -25,7 +27,7 @@ export function sourceOpener(parts: {
         hostKey: row.hostKey,
         onHostKey: (hostKey) => parts.repositories.pinHostKey(row, hostKey),
       },
-      { http: parts.http, localRoots: parts.localRoots },
+      parts,
     )
 }
 
@@ -35,7 +37,10 @@ export function credentialsOpener(secretBox: SecretBox): (row: RepositoryRow) =>
 }
 
 /** The credentials of a stored repository, unsealed. */
-export function storedCredentialsOf(secretBox: SecretBox, row: RepositoryRow): SourceCredentials {
+export function storedCredentialsOf(
+  secretBox: SecretBox,
+  row: Pick<RepositoryRow, 'id' | 'credentials'>,
+): SourceCredentials {
   if (row.credentials === null) return { type: 'none' }
   return restoreCredentials(secretBox.open(row.credentials, credentialsPlace(row.id)))
 }

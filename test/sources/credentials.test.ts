@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { generateKeyPairSync } from 'node:crypto'
 import { isAppError } from '../../src/errors.ts'
 import {
   type CredentialType,
@@ -8,6 +9,10 @@ import {
 } from '../../src/sources/credentials.ts'
 
 const KEY = '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----'
+const PEM = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString()
+const APP = { app_id: 12, installation_id: '34', private_key: PEM }
 
 describe('auth_credentials', () => {
   test.each<[CredentialType, unknown, unknown]>([
@@ -27,6 +32,13 @@ describe('auth_credentials', () => {
     ['bearer', { token: 'secret' }, { type: 'bearer', token: 'secret' }],
     ['custom_header', 'X-Api-Key:  a:b', { type: 'custom_header', name: 'X-Api-Key', value: 'a:b' }],
     ['custom_header', { name: 'X-Key', value: 'secret' }, { type: 'custom_header', name: 'X-Key', value: 'secret' }],
+    ['github_app', APP, { type: 'github_app', appId: '12', installationId: '34', privateKey: PEM }],
+    ['github_app', JSON.stringify(APP), { type: 'github_app', appId: '12', installationId: '34', privateKey: PEM }],
+    [
+      'github_app',
+      { ...APP, app_id: 'Iv1.0123456789abcdef', private_key: PEM.replaceAll('\n', '\r\n') },
+      { type: 'github_app', appId: 'Iv1.0123456789abcdef', installationId: '34', privateKey: PEM },
+    ],
   ])('%s in form %#', (type, value, expected) => {
     const credentials = parseCredentials(type, value)
     expect<unknown>(credentials).toEqual(expected)
@@ -60,6 +72,12 @@ describe('auth_credentials', () => {
     ['custom_header', 'X-Key: canary\nX-Evil: 1'],
     ['custom_header', { name: 'X-Key\r\nX-Evil', value: 'canary' }],
     ['custom_header', { name: 'X-Key' }],
+    ['github_app', 'canary'],
+    ['github_app', ['canary']],
+    ['github_app', { ...APP, app_id: 'canary' }],
+    ['github_app', { ...APP, installation_id: 1.5 }],
+    ['github_app', { ...APP, private_key: KEY }],
+    ['github_app', { app_id: 12, private_key: PEM }],
     ...[
       'Host',
       'content-length',

@@ -104,6 +104,13 @@ describe('credentials on the wire', () => {
     ['gitlab', { type: 'token', token: 't' }, 'oauth2:t'],
     ['bitbucket', { type: 'token', token: 't' }, 'x-token-auth:t'],
     ['gitea', { type: 'token', token: 't' }, 'oauth2:t'],
+    [
+      'bitbucket',
+      { type: 'http_basic', username: 'me@acme.test', password: 'ATATTx' },
+      'x-bitbucket-api-token-auth:ATATTx',
+    ],
+    ['bitbucket', { type: 'token', token: 'ATCTTx' }, 'x-token-auth:ATCTTx'],
+    ['github', { type: 'http_basic', username: 'me', password: 'ghp_x' }, 'me:ghp_x'],
     ['gitlab', { type: 'http_basic', username: 'gitlab+deploy-token-1', password: 'p:w' }, 'gitlab+deploy-token-1:p:w'],
     ['git', { type: 'http_basic', username: 'ann', password: 'pässword' }, 'ann:pässword'],
   ])('%s, case %#', async (vcsType, credentials, expected) => {

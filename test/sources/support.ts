@@ -1,5 +1,6 @@
 import { parseNetworks } from '../../src/networks.ts'
 import type { Resolve } from '../../src/sources/address-guard.ts'
+import { GithubApps } from '../../src/sources/hosts/github-apps.ts'
 import { type OpenParts, openSource } from '../../src/sources/open.ts'
 import type { Source, SourceAddress, SourceCredentials } from '../../src/sources/source.ts'
 import { createUpstreamHttp, type UpstreamHttp } from '../../src/sources/upstream-http.ts'
@@ -11,6 +12,11 @@ export function egress(allowed: string, resolve?: Resolve, patience?: number): U
     ...(resolve ? { resolve } : {}),
     ...(patience === undefined ? {} : { patience }),
   })
+}
+
+/** Installation tokens by the clock of the machine. */
+export function githubApps(http: UpstreamHttp): GithubApps {
+  return new GithubApps(http, () => Math.floor(Date.now() / 1000))
 }
 
 /** A source as a repository of this address, kind and credential opens it. */
@@ -25,7 +31,8 @@ export async function source(
     hostKey: null,
     onHostKey: async () => {},
   }
-  const parts: OpenParts = { http: options.http ?? egress('127.0.0.0/8'), localRoots: options.roots ?? [] }
+  const http = options.http ?? egress('127.0.0.0/8')
+  const parts: OpenParts = { http, githubApps: githubApps(http), localRoots: options.roots ?? [] }
   return openSource(address, parts)
 }
 

@@ -6,6 +6,7 @@ import { createSecretBox } from '../../src/auth/secret-box.ts'
 import { parseNetworks } from '../../src/networks.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import type { Resolve } from '../../src/sources/address-guard.ts'
+import { GithubApps } from '../../src/sources/hosts/github-apps.ts'
 import { createUpstreamHttp } from '../../src/sources/upstream-http.ts'
 import { ArchiveTable } from '../../src/store/archives.ts'
 import type { RepositoryRow } from '../../src/store/repositories.ts'
@@ -62,9 +63,10 @@ export class SyncStage {
       allowedNetworks: parseNetworks(options.allowed ?? '127.0.0.0/8'),
       ...(options.resolve ? { resolve: options.resolve } : {}),
     })
+    const githubApps = new GithubApps(http, now)
     const { repositories, state, jobs } = store
     const secretBox = createSecretBox(new Uint8Array(32))
-    const openSource = sourceOpener({ secretBox, http, repositories, localRoots: [directory], now })
+    const openSource = sourceOpener({ secretBox, http, githubApps, repositories, localRoots: [directory], now })
     const key = (repositoryId: string, reference: string) => ({ repositoryId, reference, path: '' })
     const parts = {
       repositories,

@@ -5,6 +5,7 @@ import {
   type CredentialType,
   checkCredentialType,
   parseCredentials,
+  parseCredentialsFor,
   storedCredentials,
 } from '../../sources/credentials.ts'
 import { credentialsPlace, type RepositoryChange, type RepositoryRow } from '../../store/repositories.ts'
@@ -113,7 +114,7 @@ function changedCredential(secretBox: SecretBox, row: RepositoryRow, patch: Patc
     parseCredentials('none', type === 'none' ? patch.auth_credentials : undefined)
     return null
   }
-  const credentials = parseCredentials(type, patch.auth_credentials)
+  const credentials = parseCredentialsFor(row.vcsType, type, patch.auth_credentials)
   if (credentials.type === 'none') return { credentialType: type, credentials: null }
   return {
     credentialType: type,

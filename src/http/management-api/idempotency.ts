@@ -45,11 +45,11 @@ export interface CreationRequest {
 export async function createOnce(
   parts: IdempotencyParts,
   asked: CreationRequest,
-  create: () => Creation,
+  create: () => Creation | Promise<Creation>,
 ): Promise<Response> {
   const key = asked.request.headers.get('idempotency-key')
   if (key === null) {
-    const { answer, save } = create()
+    const { answer, save } = await create()
     await save(async () => {})
     return created(JSON.stringify(answer))
   }
@@ -61,7 +61,7 @@ export async function createOnce(
   const since = parts.now() - REPEATED_FOR
   const first = await parts.idempotentAnswers.find(at.scope, key, since)
   if (first) return repeated(parts, first, body)
-  const { answer, save } = create()
+  const { answer, save } = await create()
   const text = JSON.stringify(answer)
   try {
     await save(parts.idempotentAnswers.keeping(sealed(parts, at, body, text), since))

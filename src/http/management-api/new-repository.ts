@@ -1,7 +1,7 @@
 import type { Static } from 'elysia'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import { COMPOSER } from '../../mirror/upstream-address.ts'
-import { checkCredentialType, parseCredentials, storedCredentials } from '../../sources/credentials.ts'
+import { checkCredentialType, parseCredentialsFor, storedCredentials } from '../../sources/credentials.ts'
 import { credentialsPlace, NEVER_SYNCED, type RepositoryRow } from '../../store/repositories.ts'
 import type { UpstreamSettings } from '../../store/upstreams.ts'
 import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
@@ -42,7 +42,7 @@ function newRepositoryRow(
   const credentialType = body.credential_type ?? 'none'
   checkCredentialType(body.vcs_type, credentialType)
   const { url, urlKey } = checkedAddress(body.url, body.vcs_type, credentialType, parts.localRoots)
-  const credentials = parseCredentials(credentialType, body.auth_credentials)
+  const credentials = parseCredentialsFor(body.vcs_type, credentialType, body.auth_credentials)
   return {
     id,
     url,

@@ -38,6 +38,8 @@ export interface RepositoryRoutesParts extends RepositoryChangeParts, Idempotenc
   readonly archiveDownloads: DownloadStore
   readonly audit: AuditTrail
   readonly baseUrlOf: BaseUrlOf
+  /** Throws AppError('invalid') when the host refuses the credential that is about to be stored. */
+  readonly checkCredential: (row: RepositoryRow) => Promise<void>
 }
 
 /** A request and who sent it. */
@@ -101,8 +103,9 @@ async function createRepository(
   body: Static<typeof NewRepository>,
 ): Promise<Response> {
   const created: RepositoryRow[] = []
-  const response = await createOnce(parts, { request, caller, route: 'POST /api/repositories', body }, () => {
+  const response = await createOnce(parts, { request, caller, route: 'POST /api/repositories', body }, async () => {
     const { row, upstream } = newRepository(parts, newId('repo'), body, parts.now())
+    await parts.checkCredential(row)
     const change = { action: 'repository.create', subject: row.id, after: repositorySettings(row, upstream) }
     return {
       answer: shownNewRepository({ row, upstream }),
@@ -131,6 +134,7 @@ async function changeRepository(
   const stored = (await parts.upstreams.settings([id])).get(id) ?? null
   const planned = plannedChange(parts, { row, upstream: stored }, body, parts.now())
   const { change, resync, republished, credential } = planned
+  if (credential) await parts.checkCredential({ ...row, ...change })
   if (Object.keys({ ...change, ...planned.upstream }).length > 0) {
     const after = await parts.repositories.update(id, change, parts.now(), {
       republished,

@@ -1,5 +1,7 @@
 import { COMPOSER, upstreamAddress } from '../../mirror/upstream-address.ts'
 import type { CredentialType } from '../../sources/credentials.ts'
+import { isHostType } from '../../sources/hosts/host-credential.ts'
+import { hostAddress } from '../../sources/hosts/open-host.ts'
 import { checkSourceUrl } from '../../sources/open.ts'
 
 /**
@@ -12,5 +14,9 @@ export function checkedAddress(
   credentialType: CredentialType,
   localRoots: readonly string[],
 ): { url: string; urlKey: string } {
-  return vcsType === COMPOSER ? upstreamAddress(url) : checkSourceUrl(url, credentialType, localRoots)
+  if (vcsType === COMPOSER) return upstreamAddress(url)
+  const checked = checkSourceUrl(url, credentialType, localRoots)
+  // A host is asked by its API as well, which needs an owner and a name.
+  if (isHostType(vcsType)) hostAddress(vcsType, url)
+  return checked
 }

@@ -22,7 +22,12 @@ const FIELDS = {
     }),
   ),
   credential_type: t.Optional(oneOf(CREDENTIAL_TYPES)),
-  auth_credentials: t.Optional(t.Any({ description: 'a string or an object, by credential_type' })),
+  auth_credentials: t.Optional(
+    t.Any({
+      description:
+        'a string or an object, by credential_type; a git host with an API is asked at once whether it accepts it',
+    }),
+  ),
   package_filter: t.Optional(
     t.Union([t.String({ maxLength: 2_000 }), t.Null()], {
       description: 'comma-separated globs of package names, or null',

@@ -1,10 +1,10 @@
 import { createPrivateKey, createSign, type KeyObject } from 'node:crypto'
 import { AppError } from '../../errors.ts'
 import type { UpstreamHttp } from '../upstream-http.ts'
-import { hostFailure } from './failure.ts'
+import { hostFailure, hostFailureReason } from './failure.ts'
 import { Fields } from './fields.ts'
 import { readGithubRefusal } from './github-refusal.ts'
-import { HostApi } from './host-api.ts'
+import { type ApiAnswer, HostApi } from './host-api.ts'
 
 /** A GitHub App as it is installed in one account. */
 export interface GithubApp {
@@ -13,6 +13,9 @@ export interface GithubApp {
   /** PEM, PKCS#1 as GitHub makes it or PKCS#8. */
   readonly privateKey: string
 }
+
+/** How long GitHub may take to make a token, in milliseconds. */
+const PATIENCE = 30_000
 
 /** Seconds before its end from which a token is not used any more: a sync that begins with it may take a while. */
 const SPARE = 300
@@ -63,19 +66,15 @@ export class InstallationTokens {
   /** Throws AppError('upstream') when the app or its installation is not known any more. */
   async get(signal: AbortSignal): Promise<string> {
     if (this.token !== null && this.token.expiresAt - SPARE > this.now()) return this.token.text
-    this.asking ??= this.ask(signal).finally(() => {
+    // Whoever asked first may leave; the others wait on.
+    this.asking ??= this.ask(AbortSignal.timeout(PATIENCE)).finally(() => {
       this.asking = null
     })
-    return this.asking
+    return unlessAborted(this.asking, signal)
   }
 
   private async ask(signal: AbortSignal): Promise<string> {
-    const answer = await this.api.send({
-      method: 'POST',
-      path: `/app/installations/${this.app.installationId}/access_tokens`,
-      wanted: 'use this installation of the GitHub App',
-      signal,
-    })
+    const answer = await this.answer(signal)
     const fields = Fields.of(this.api.where, answer.json)
     const text = fields.text('token')
     if (!/^[\x21-\x7e]{1,1000}$/.test(text))
@@ -83,6 +82,29 @@ export class InstallationTokens {
     this.token = { text, expiresAt: fields.optionalDate('expires_at') ?? this.now() }
     return text
   }
+
+  private async answer(signal: AbortSignal): Promise<ApiAnswer> {
+    const { appId, installationId } = this.app
+    const path = `/app/installations/${installationId}/access_tokens`
+    const wanted = 'use this installation of the GitHub App'
+    try {
+      return await this.api.send({ method: 'POST', path, wanted, signal })
+    } catch (error) {
+      if (hostFailureReason(error) !== 'missing') throw error
+      // It is the credential that is gone, not the repository it is for.
+      throw hostFailure('auth', `${this.api.where} knows no installation ${installationId} of the app ${appId}.`)
+    }
+  }
+}
+
+/** The outcome of a promise, or the reason of the signal when that comes first. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }
 
 function keyOf(privateKey: string): KeyObject {

@@ -2,7 +2,15 @@ import { AppError } from '../../errors.ts'
 import type { SourceCredentials } from '../source.ts'
 
 /** Kinds of host that have an API here, as `vcs_type` names them. */
-export type HostType = 'github' | 'gitlab' | 'bitbucket' | 'gitea'
+export const HOST_TYPES = ['github', 'gitlab', 'bitbucket', 'gitea'] as const
+
+/** One of the kinds of host. */
+export type HostType = (typeof HOST_TYPES)[number]
+
+/** Whether a `vcs_type` is that of a host with an API. */
+export function isHostType(vcsType: string): vcsType is HostType {
+  return (HOST_TYPES as readonly string[]).includes(vcsType)
+}
 
 /** A credential of a host, told by its form. */
 export interface HostCredential {
@@ -60,12 +68,14 @@ const FORMS: Readonly<Record<HostType, readonly TokenForm[]>> = {
 
 /**
  * What a credential is for a host, by its form: nothing is asked. Null for none and for an ssh key, with which the API is
- * asked as by a stranger. Throws AppError('invalid') for a form that the host retired, or that cannot be kept.
+ * asked as by a stranger, and for a GitHub App, whose tokens are those of `GithubApps`. Throws AppError('invalid') for a
+ * form that the host retired, or that cannot be kept.
  */
 export function hostCredential(host: HostType, credentials: SourceCredentials): HostCredential | null {
   if (credentials.type === 'token') return ofToken(host, credentials.token)
   if (credentials.type === 'http_basic') return ofUser(host, credentials.username, credentials.password)
   if (credentials.type === 'none' || credentials.type === 'ssh_key') return null
+  if (credentials.type === 'github_app' && host === 'github') return null
   throw invalid('A git host takes its token as credential_type token or http_basic.')
 }
 

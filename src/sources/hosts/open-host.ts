@@ -6,7 +6,7 @@ import { bitbucketCloudHost } from './bitbucket-cloud.ts'
 import { bitbucketDataCenterHost } from './bitbucket-data-center.ts'
 import { giteaHost } from './gitea.ts'
 import { githubHost } from './github.ts'
-import { type GithubApp, InstallationTokens } from './github-app.ts'
+import type { GithubApps } from './github-apps.ts'
 import { gitlabHost } from './gitlab.ts'
 import type { Host } from './host.ts'
 import { type HostType, hostCredential } from './host-credential.ts'
@@ -53,18 +53,21 @@ export function hostAddress(host: HostType, url: string): HostAddress {
   }
 }
 
-/** Opens the API of a host: the only switch on its kind. Nothing is asked yet. Throws AppError('invalid'). */
+/**
+ * Opens the API of a host: the only switch on its kind. Nothing is asked yet. Throws AppError('invalid') for a credential
+ * that is none for this host.
+ */
 export function openHost(
   host: HostType,
   address: HostAddress,
-  credentials: SourceCredentials | GithubApp,
+  credentials: SourceCredentials,
   http: UpstreamHttp,
+  githubApps: GithubApps,
 ): Host {
   const base = address.apiBase
-  if ('appId' in credentials) {
-    if (host !== 'github') throw invalid('A GitHub App is for vcs_type github.')
-    const tokens = new InstallationTokens(credentials, http, base, () => Math.floor(Date.now() / 1000))
-    return githubHost({ http, base, token: (signal) => tokens.get(signal), isApp: true })
+  if (host === 'github' && credentials.type === 'github_app') {
+    const { token, http: watched } = githubApps.open(credentials, base)
+    return githubHost({ http: watched, base, token, isApp: true })
   }
   const authorization = hostCredential(host, credentials)?.apiAuthorization ?? null
   switch (host) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { HostType } from '../../../src/sources/hosts/host-credential.ts'
 import { hostAddress, openHost } from '../../../src/sources/hosts/open-host.ts'
 import { GiteaDouble } from '../../support/hosts/gitea-double.ts'
-import { egress, soon } from '../support.ts'
+import { egress, githubApps, soon } from '../support.ts'
 
 /** Host, address of a repository, address of the API, path in it. */
 const ADDRESSES: readonly (readonly [HostType, string, string, string])[] = [
@@ -32,7 +32,8 @@ test('a host is opened with the credential of its repository', async () => {
   try {
     double.add('lib')
     const address = hostAddress('gitea', `${double.origin}/acme/lib.git`)
-    const host = openHost('gitea', address, { type: 'token', token: double.token }, egress('127.0.0.0/8'))
+    const http = egress('127.0.0.0/8')
+    const host = openHost('gitea', address, { type: 'token', token: double.token }, http, githubApps(http))
     expect(await host.facts({ path: address.path, id: null }, soon())).toMatchObject({ path: 'acme/lib' })
   } finally {
     await double.stop()
@@ -40,7 +41,8 @@ test('a host is opened with the credential of its repository', async () => {
 })
 
 test('a GitHub App is for GitHub', () => {
-  const app = { appId: '1', installationId: '2', privateKey: '' }
+  const app = { type: 'github_app', appId: '1', installationId: '2', privateKey: '' } as const
   const address = hostAddress('gitlab', 'https://gitlab.com/acme/lib')
-  expect(() => openHost('gitlab', address, app, egress('127.0.0.0/8'))).toThrow('vcs_type github')
+  const http = egress('127.0.0.0/8')
+  expect(() => openHost('gitlab', address, app, http, githubApps(http))).toThrow('token')
 })

@@ -185,7 +185,7 @@ export class ContractWorld {
     if (typeof body === 'number') return this.uploads[body % this.uploads.length] ?? null
     if (body === null || !/repositor/i.test(operationId)) return body
     this.made += 1
-    return body.replace(/"url":"(?:[^"\\]|\\.)+"/, () => `"url":"${NOWHERE}/made-${this.made}.git"`)
+    return body.replace(/"url":"(?:[^"\\]|\\.)+"/, () => `"url":"${NOWHERE}/acme/made-${this.made}.git"`)
   }
 
   private authorization(sender: Sender): Record<string, string> {

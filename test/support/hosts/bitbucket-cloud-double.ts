@@ -11,6 +11,8 @@ export class BitbucketCloudDouble extends HostDouble {
   readonly name = 'Bitbucket Cloud'
   protected readonly shapes = shapes
   protected override readonly base = '/2.0'
+  readonly vcsType = 'bitbucket'
+  override readonly site: string = 'https://bitbucket.org'
   override readonly archives = false
 
   readonly refusals = {

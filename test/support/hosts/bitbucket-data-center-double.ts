@@ -13,6 +13,7 @@ export class BitbucketDataCenterDouble extends HostDouble {
   readonly name = 'Bitbucket Data Center'
   protected readonly shapes = shapes
   protected override readonly base = '/rest/api/latest'
+  readonly vcsType = 'bitbucket'
   override readonly owner = 'ACME'
   override readonly followsIds = false
   override readonly hasIssues = false
@@ -30,6 +31,10 @@ export class BitbucketDataCenterDouble extends HostDouble {
       base: `${this.origin}/rest/api/latest`,
       authorization: `Bearer ${token}`,
     })
+  }
+
+  override gitPath(repository: { path: string }): string {
+    return `/scm/${repository.path}.git`
   }
 
   /** Its pages are numbers, so there is no link that could lead away; a listing may only go in a circle. */

@@ -11,6 +11,7 @@ export class GiteaDouble extends HostDouble {
   readonly name = 'Gitea'
   protected readonly shapes = shapes
   protected override readonly base = '/api/v1'
+  readonly vcsType = 'gitea'
   override readonly lookups = 1
 
   readonly refusals = {

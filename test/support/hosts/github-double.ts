@@ -1,3 +1,4 @@
+import { type KeyObject, verify } from 'node:crypto'
 import { githubHost } from '../../../src/sources/hosts/github.ts'
 import type { Host } from '../../../src/sources/hosts/host.ts'
 import { egress } from '../../sources/support.ts'
@@ -10,8 +11,14 @@ const shapes = await Shapes.load('github')
 export class GithubDouble extends HostDouble {
   readonly name = 'GitHub'
   protected readonly shapes = shapes
+  readonly vcsType = 'github'
   /** Scopes of a classic token, as every answer names them. */
   scopes = 'repo, admin:repo_hook'
+  /** The key of the app that is installed as 5678; null for none. */
+  appKey: KeyObject | null = null
+  /** Installation tokens that are good, the newest last. */
+  readonly installationTokens: string[] = []
+  private made = 0
 
   readonly refusals = {
     noPermission: () => json({ message: 'Must have admin rights to Repository.' }, 403),
@@ -35,17 +42,41 @@ export class GithubDouble extends HostDouble {
   }
 
   protected authorized(headers: Headers): boolean {
-    return headers.get('authorization') === `Bearer ${this.token}`
+    const bearer = (headers.get('authorization') ?? '').replace(/^Bearer /, '')
+    return this.opensGit(bearer) || this.isJwt(bearer)
+  }
+
+  override differences(method: string, pathname: string, answer: Response): Promise<string[]> {
+    return super.differences(method, pathname.replace(/^\/api\/v3/, ''), answer)
+  }
+
+  protected override opensGit(password: string): boolean {
+    return password === this.token || this.installationTokens.includes(password)
+  }
+
+  private isJwt(text: string): boolean {
+    const [head = '', claims = '', signature = ''] = text.split('.')
+    const signed = Buffer.from(`${head}.${claims}`)
+    return this.appKey !== null && verify('RSA-SHA256', signed, this.appKey, Buffer.from(signature, 'base64url'))
   }
 
   protected answer(request: SeenRequest): Response {
-    const { pathname, searchParams } = new URL(request.path, this.origin)
+    const url = new URL(request.path, this.origin)
+    const { searchParams } = url
+    // github.com has its API on a name of its own, an Enterprise Server below a path.
+    const pathname = url.pathname.replace(/^\/api\/v3/, '')
     const headers = {
       'X-OAuth-Scopes': this.scopes,
       'X-RateLimit-Remaining': '4999',
       'X-RateLimit-Reset': '1800000000',
     }
     const missing = () => json({ message: 'Not Found', documentation_url: 'https://docs.github.com/rest' }, 404)
+    if (pathname === '/app/installations/5678/access_tokens') {
+      this.made += 1
+      this.installationTokens.push(`ghs_${this.made}`)
+      return json({ token: `ghs_${this.made}`, expires_at: date(Date.now() / 1000 + 3_600) }, 201)
+    }
+    if (pathname === '/installation/repositories') return json({ total_count: 0, repositories: [] })
     if (pathname === '/user') return json(shapes.make('public-user', { login: 'octocat' }), 200, headers)
     if (pathname.endsWith('/hooks') && request.method === 'POST') return this.addHook(request)
     if (pathname.includes('/hooks/')) {

@@ -11,6 +11,7 @@ export class GitlabDouble extends HostDouble {
   readonly name = 'GitLab'
   protected readonly shapes = shapes
   protected override readonly base = '/api/v4'
+  readonly vcsType = 'gitlab'
   override readonly owner = 'acme/php'
   scopes = ['read_api', 'read_repository']
   /** Whether it knows signing tokens. */

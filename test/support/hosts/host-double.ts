@@ -1,4 +1,5 @@
 import type { Host } from '../../../src/sources/hosts/host.ts'
+import type { HostType } from '../../../src/sources/hosts/host-credential.ts'
 import type { Shapes } from './shapes.ts'
 
 /** A repository as a double keeps it; each says it in the words of its host. */
@@ -34,6 +35,10 @@ export abstract class HostDouble {
   /** Answers without a credential. */
   everybody = false
   readonly token: string = 'right-token'
+  /** Address of a git server that is reached through this one with the token, as `/acme/lib.git`; null for none. */
+  git: string | null = null
+  /** Credentials that git was asked with, newest last: `user:password`, or null for none. */
+  readonly gitCredentials: (string | null)[] = []
   private readonly server: ReturnType<typeof Bun.serve>
 
   /** What the host publishes of its API, and where that begins. */
@@ -51,6 +56,9 @@ export abstract class HostDouble {
   readonly archives: boolean = true
   /** What `describe` says. */
   abstract readonly name: string
+  abstract readonly vcsType: HostType
+  /** Where its repositories are, when that is not the address of the double. */
+  readonly site: string | null = null
   /** The host as it is opened with the token, or with another one. */
   abstract open(token?: string): Host
   /** The answer of the host to a request with the right credential. */
@@ -67,6 +75,10 @@ export abstract class HostDouble {
   /** The path of a repository of the owner. */
   pathOf(name: string): string {
     return `${this.owner}/${name}`
+  }
+  /** Where git finds it below the address of the host. */
+  gitPath(repository: Pick<DoubleRepository, 'path'>): string {
+    return `/${repository.path}.git`
   }
   /** The same listing with a link to another origin as its next page. */
   abstract strayPage(origin: string): Response
@@ -111,6 +123,7 @@ export abstract class HostDouble {
 
   private async handle(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url)
+    if (this.git !== null && /\.git\/(?:info\/refs|git-upload-pack)$/.test(pathname)) return this.passOn(request)
     const seen = {
       method: request.method,
       path: pathname + search,
@@ -132,6 +145,24 @@ export abstract class HostDouble {
     const path = pathname.startsWith(this.base) ? pathname.slice(this.base.length) : pathname
     const json = answer.headers.get('content-type')?.startsWith('application/json') ?? false
     return this.shapes.check({ method, path, status: answer.status, body: json ? JSON.parse(text) : null })
+  }
+
+  /** Whether git is let in with this password. */
+  protected opensGit(password: string): boolean {
+    return password === this.token
+  }
+
+  private async passOn(request: Request): Promise<Response> {
+    const { pathname, search } = new URL(request.url)
+    const basic = request.headers.get('authorization')?.replace(/^Basic /, '')
+    const credential = basic === undefined ? null : Buffer.from(basic, 'base64').toString()
+    this.gitCredentials.push(credential)
+    const opened = this.everybody || (credential !== null && this.opensGit(credential.replace(/^[^:]*:/, '')))
+    if (!opened) return new Response('login first', { status: 401 })
+    const body = request.method === 'GET' ? {} : { body: await request.arrayBuffer() }
+    const headers = new Headers(request.headers)
+    headers.delete('authorization')
+    return fetch(this.git + pathname.replace(/^\/scm/, '') + search, { method: request.method, headers, ...body })
   }
 }
 

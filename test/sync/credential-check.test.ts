@@ -1,0 +1,38 @@
+import { expect, test } from 'bun:test'
+import { createLogger } from '../../src/observability/logger.ts'
+import { credentialCheck } from '../../src/sync/credential-check.ts'
+import type { RepositoryHost } from '../../src/sync/repository-host.ts'
+import { repositoryRow } from '../store/support.ts'
+import { GithubDouble } from '../support/hosts/github-double.ts'
+
+test('a host that says nothing is not waited for', async () => {
+  const double = new GithubDouble()
+  const logged: string[] = []
+  const logger = createLogger({ level: 'debug', format: 'json', write: (line) => void logged.push(line) })
+  const silent = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  const address = { apiBase: '', path: 'acme/lib', cloud: false }
+  const opened: RepositoryHost = { host: double.open(), address, known: true }
+  double.instead = () => Response.redirect(`http://127.0.0.1:${silent.port}/`, 302)
+  try {
+    await credentialCheck(() => opened, { logger, patience: 100 })(repositoryRow('repo_1'))
+    expect(logged.join('')).toContain('could not be checked')
+    expect(double.seen).toHaveLength(1)
+  } finally {
+    silent.stop(true)
+    await double.stop()
+  }
+})
+
+test('a credential that is none for the API is not asked about', async () => {
+  const double = new GithubDouble()
+  const logger = createLogger({ level: 'debug', format: 'json', write: () => {} })
+  const address = { apiBase: '', path: 'acme/lib', cloud: false }
+  try {
+    for (const opened of [null, { host: double.open('wrong-token'), address, known: false }]) {
+      await credentialCheck(() => opened, { logger })(repositoryRow('repo_1'))
+    }
+    expect(double.seen).toEqual([])
+  } finally {
+    await double.stop()
+  }
+})
