@@ -4,10 +4,12 @@ BUN_VERSION := 1.4.5
 BUN := .bun/bun
 TARGET ?=
 OUT ?= dist/package-broker
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 MINUTES ?= 10
 
-.PHONY: run test fuzz check build bench format migration clean programs
+.PHONY: run test fuzz check build install bench format migration clean programs
 
 ## Build and serve on :8080 with an embedded database under ./data; prints the administrator token once.
 run: build
@@ -30,6 +32,18 @@ check: node_modules/.installed
 ## dist/package-broker for this machine, or for TARGET (bun-linux-x64, bun-linux-arm64, bun-linux-x64-musl, bun-darwin-arm64, …).
 build: node_modules/.installed
 	$(BUN) src/build.ts $(TARGET) $(if $(TARGET),$(OUT))
+
+## What was built, its systemd unit and the snippet that makes its user, below DESTDIR and PREFIX.
+install: $(OUT)
+	install -D -m 0755 $(OUT) $(DESTDIR)$(PREFIX)/bin/package-broker
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	$(OUT) systemd --executable $(PREFIX)/bin/package-broker > $(DESTDIR)$(PREFIX)/lib/systemd/system/package-broker.service
+	$(OUT) systemd --sysusers > $(DESTDIR)$(PREFIX)/lib/sysusers.d/package-broker.conf
+	@test -n "$(DESTDIR)" || echo "Next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now package-broker"
+
+# Built only when it is missing: what is installed was built before, by somebody who is not root.
+$(OUT):
+	$(MAKE) build
 
 ## Speed against nginx and Composer, as ratios in one run.
 bench: build

@@ -52,6 +52,11 @@ export interface App {
   startWorkers(): void
   /** Listens, and begins workers, schedule and upkeep. */
   start(): Promise<Listener>
+  /**
+   * Resolves as long as nothing is broken that a new process would mend: the database answers. One on a server is not
+   * asked, since starting again brings back neither it nor what is known without it.
+   */
+  alive(): Promise<void>
   /** Finishes what is under way within `graceMs` and closes everything. */
   stop(graceMs?: number): Promise<void>
 }
@@ -263,6 +268,9 @@ function runnable(parts: Running): App {
       scheduler.start()
       upkeep.start()
       return main
+    },
+    async alive() {
+      if (ownsDatabase(config)) await parts.tables.settings.get('installed_at')
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
       parts.life.stopping = true

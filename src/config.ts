@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { secretText } from './config-secrets.ts'
 import {
   adminToken,
   baseUrl,
@@ -56,7 +56,7 @@ export interface Variable {
   readonly name: string
   readonly shownDefault: string
   readonly meaning: string
-  /** Never shown; may be given as `NAME_FILE`, a path to read it from. */
+  /** Never shown; may be given as `NAME_FILE`, a path to read it from, or as a systemd credential of the name. */
   readonly secret: boolean
 }
 
@@ -198,7 +198,8 @@ const DEFINITIONS: readonly Definition[] = [
 export const VARIABLES: readonly Variable[] = DEFINITIONS
 
 /**
- * Reads the configuration from the environment; nothing else is read, but for files that `NAME_FILE` names.
+ * Reads the configuration from the environment; nothing else is read, but for files that `NAME_FILE` names and the
+ * credentials in `CREDENTIALS_DIRECTORY`.
  * Throws AppError('invalid') with one line per mistake, all mistakes at once.
  */
 export function readConfig(environment: Environment = process.env): Config {
@@ -218,6 +219,23 @@ export function readConfig(environment: Environment = process.env): Config {
   return Object.freeze(config as unknown as Config)
 }
 
+/** What a service manager has set for a process that it started: sd_notify(3), sd_watchdog_enabled(3). */
+export interface Supervision {
+  /** Where it wants to be told of the state of the process. */
+  readonly notifySocket: string | null
+  /** Milliseconds without a sign of life after which it ends the process. */
+  readonly watchdogMs: number | null
+}
+
+/** Reads what the service manager has set; nothing of it is configured by hand. */
+export function readSupervision(environment: Environment = process.env, pid = process.pid): Supervision {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: microseconds, WATCHDOG_PID: watched } = environment
+  // Without WATCHDOG_PID it is meant for whoever reads it.
+  const ours = watched === undefined || Number(watched) === pid
+  const watchdogMs = ours && /^[1-9]\d{0,17}$/.test(microseconds ?? '') ? Number(microseconds) / 1_000 : null
+  return { notifySocket: socket ? socket : null, watchdogMs: socket ? watchdogMs : null }
+}
+
 /** Name and effective value of every variable; a secret shows only whether it is set. */
 export function effectiveValues(config: Config): { name: string; value: string; meaning: string }[] {
   return DEFINITIONS.map((definition) => {
@@ -231,24 +249,8 @@ function shown(definition: Definition, value: unknown): string {
   return definition.show?.(value) ?? String(value ?? '')
 }
 
-function textOf(definition: Definition, environment: Environment): string | undefined {
-  const text = environment[definition.name]
-  const file = definition.secret ? environment[`${definition.name}_FILE`] : undefined
-  if (text !== undefined && text !== '' && file) {
-    throw new AppError('invalid', `is set both directly and by ${definition.name}_FILE; keep one of them.`)
-  }
-  if (!file) return text === '' ? undefined : text
-  const content = contentOf(file, definition.name)
-  if (content === '') throw new AppError('invalid', `the file that ${definition.name}_FILE names is empty.`)
-  return content
-}
-
-function contentOf(file: string, name: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    throw new AppError('invalid', `${name}_FILE cannot be read: ${messageOf(error)}`)
-  }
+function textOf({ name, secret }: Definition, environment: Environment): string | undefined {
+  return secret ? secretText(name, environment) : environment[name] || undefined
 }
 
 function define(key: keyof Config, name: string, shownDefault: string, meaning: string, read: ReadValue): Definition {

@@ -6,7 +6,7 @@ import { dirname, join, relative } from 'node:path'
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['commands'],
   build: [],
-  commands: ['app', 'bundle', 'composer', 'config', 'data-directory', 'errors', 'observability'],
+  commands: ['app', 'bundle', 'composer', 'config', 'data-directory', 'errors', 'observability', 'sd-notify'],
   bundle: ['composer', 'errors', 'mirror'],
   app: [
     'archives',
@@ -46,12 +46,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   git: ['errors', 'pacer'],
   composer: ['errors'],
   observability: ['errors'],
-  config: ['config-values', 'errors', 'networks'],
+  config: ['config-secrets', 'config-values', 'errors', 'networks'],
+  'config-secrets': ['errors'],
   'config-values': ['errors', 'networks'],
   networks: ['errors'],
   pacer: [],
   assets: ['errors'],
   'data-directory': ['config', 'errors'],
+  'sd-notify': ['errors'],
   upkeep: ['errors', 'observability'],
   errors: [],
 }
@@ -60,6 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; readonly where: RegExp }[] = [
   { what: 'elysia', pattern: /from 'elysia/, where: /^src\/http\// },
   { what: 'drizzle and libSQL', pattern: /from '(?:drizzle-orm|@libsql)/, where: /^src\/store\// },
+  { what: 'calls of the C library', pattern: /from 'bun:ffi'/, where: /^src\/sd-notify\.ts$/ },
   { what: 'fflate', pattern: /from 'fflate'/, where: /^src\/archives\/zip\.ts$/ },
   { what: 'process.env', pattern: /process\.env|Bun\.env/, where: /^src\/config\.ts$/ },
   { what: 'console', pattern: /\bconsole\./, where: /^src\/(?:commands\/|main\.ts|build\.ts)/ },

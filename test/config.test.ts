@@ -172,6 +172,18 @@ describe('secrets', () => {
     expect(mistakes({ DATABASE_AUTH_TOKEN_FILE: file })[0]).toMatch(/^DATABASE_AUTH_TOKEN\b/)
   })
 
+  test('a credential of systemd is read by the name of the variable', () => {
+    const file = join(directory, 'ADMIN_TOKEN')
+    writeFileSync(file, `${token}\n`)
+    const given = { CREDENTIALS_DIRECTORY: directory }
+    expect(readConfig(given)).toMatchObject({ adminToken: token, encryptionKey: null })
+    expect(mistakes({ ...given, ADMIN_TOKEN: token })[0]).toContain('both directly and by the credential ADMIN_TOKEN')
+    expect(mistakes({ ...given, ADMIN_TOKEN_FILE: file })[0]).toContain('by ADMIN_TOKEN_FILE and by the credential')
+    writeFileSync(file, '')
+    expect(mistakes(given)[0]).toMatch(/^ADMIN_TOKEN: the credential ADMIN_TOKEN is empty/)
+    rmSync(file)
+  })
+
   test('other variables are not read from files', () => {
     expect(readConfig({ PORT_FILE: join(directory, 'missing') }).port).toBe(8080)
   })

@@ -16,7 +16,7 @@ function configurationTable(): string {
     '|---|---|---|',
     ...rows,
     '',
-    '\\* a secret: `NAME_FILE` reads it from a file.',
+    '\\* a secret: `NAME_FILE` reads it from a file, and so does a systemd credential called `NAME`.',
   ].join('\n')
 }
 

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { type App, createApp } from '../app.ts'
 import { readConfig } from '../config.ts'
 import { type Command, EXIT } from './command.ts'
+import { Supervision } from './supervision.ts'
 
 /** Transfers get 30 seconds, and what was in memory has to be written after them. */
 const LONGEST_STOP_MS = 34_000
@@ -19,15 +20,21 @@ database server, a lock, the port), 78 something has to be changed first (a dire
   async run(args) {
     parseArgs({ args: [...args], options: {} })
     const config = readConfig()
+    const supervision = await Supervision.begin()
     const app = await createApp(config)
     const listener = await app.start()
     // Not before it listens: a start that fails must not use up a token that nobody has seen.
     const token = await app.firstAdminToken()
     if (token !== null) announce(token)
     app.logger.info('listening', { url: listener.url })
-    await signalled()
+    // Asked for before the first signal can come.
+    const signal = signalled()
+    await supervision.ready(app, listener.url)
+    await signal
     app.logger.info('stopping')
-    return stopped(app)
+    const code = stopped(app)
+    await supervision.stopping(app)
+    return code
   },
 }
 

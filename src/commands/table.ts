@@ -12,6 +12,7 @@ import { packages } from './package.ts'
 import { repository } from './repository.ts'
 import { rotateKey } from './rotate-key.ts'
 import { serve } from './serve.ts'
+import { systemd } from './systemd.ts'
 import { token } from './token.ts'
 
 /** Every subcommand by its name, in the order of the overview. */
@@ -30,4 +31,5 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'rotate-key': rotateKey,
   config,
   healthcheck,
+  systemd,
 }
