@@ -1,10 +1,8 @@
 import { Admission } from './auth/admission.ts'
 import { FailedLogins } from './auth/failed-logins.ts'
-import { createFirstToken } from './auth/first-token.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
-import { socketPath } from './data-directory.ts'
 import { checkReady, type Foundation, layFoundation, type Overrides, ownsDatabase } from './foundation.ts'
 import { baseUrlFinder } from './http/base-url.ts'
 import { clientAddressFinder } from './http/client-address.ts'
@@ -13,11 +11,10 @@ import { PackageDocuments } from './http/composer-api/package-document.ts'
 import { OwnPolicies } from './http/composer-api/package-policies.ts'
 import { RootDocuments } from './http/composer-api/root-document.ts'
 import { DownloadCounts } from './http/download-counts.ts'
-import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { AuditTrail } from './http/management-api/audit-trail.ts'
-import { REPEATED_FOR } from './http/management-api/idempotency.ts'
 import { RequestFacts } from './http/request-facts.ts'
 import { createHandler } from './http/server.ts'
+import { type App, runnable } from './life.ts'
 import { UpstreamFilterLists } from './mirror/filter-lists.ts'
 import { MirrorImports } from './mirror/imports.ts'
 import { lookAtUpstream } from './mirror/look.ts'
@@ -26,7 +23,6 @@ import { type OpenMirror, openMirror } from './mirror/open-mirror.ts'
 import { RelayedAdvisories } from './mirror/relayed-advisories.ts'
 import { COMPOSER } from './mirror/upstream-address.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
-import type { Logger } from './observability/logger.ts'
 import { PackageCatalog } from './store/catalog.ts'
 import { PolicyCatalog } from './store/policy-catalog.ts'
 import type { RepositoryRow } from './store/repositories.ts'
@@ -37,36 +33,8 @@ import { credentialsOpener, sourceOpener } from './sync/repository-source.ts'
 import { nextLook } from './sync/schedule.ts'
 import { Scheduler } from './sync/scheduler.ts'
 import { syncRepository } from './sync/sync-repository.ts'
-import { Upkeep } from './upkeep.ts'
 
-/** The program, built and not yet running. */
-export interface App {
-  readonly config: Config
-  readonly logger: Logger
-  readonly handler: ReturnType<typeof createHandler>
-  /** A token that may do everything, known to this process only. */
-  readonly localToken: string
-  /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
-  firstAdminToken(): Promise<string | null>
-  /** Begins to run queued syncs, without the schedule. */
-  startWorkers(): void
-  /** Listens, and begins workers, schedule and upkeep. */
-  start(): Promise<Listener>
-  /**
-   * Resolves as long as nothing is broken that a new process would mend: the database answers. One on a server is not
-   * asked, since starting again brings back neither it nor what is known without it.
-   */
-  alive(): Promise<void>
-  /** Finishes what is under way within `graceMs` and closes everything. */
-  stop(graceMs?: number): Promise<void>
-}
-
-const DEFAULT_GRACE_MS = 30_000
-const SYNC_GRACE_MS = 10_000
-const UPKEEP_MS = 30_000
-const COUNT_MS = 2_000
-const FOLLOW_MS = 1_000
-const DAY_MS = 86_400_000
+export type { App }
 
 /** Builds every part once, in order. Throws AppError when the environment does not allow it to run. */
 export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
@@ -236,73 +204,4 @@ function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener
     now,
     logger,
   })
-}
-
-interface Running extends Parts {
-  readonly queue: SyncQueue
-  readonly scheduler: Scheduler
-  readonly facts: RequestFacts
-  readonly downloadCounts: DownloadCounts
-  readonly handler: App['handler']
-  readonly localToken: string
-  /** Readiness ends when the stop begins. */
-  readonly life: { stopping: boolean }
-}
-
-function runnable(parts: Running): App {
-  const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
-  const listeners: Listener[] = []
-  const upkeep = upkeepOf(parts)
-  return {
-    config,
-    logger,
-    handler,
-    localToken,
-    firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
-    startWorkers: () => queue.start(),
-    async start() {
-      const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
-      listeners.push(main)
-      listeners.push(listenOnSocket(handler, socketPath(config), localToken))
-      queue.start()
-      scheduler.start()
-      upkeep.start()
-      return main
-    },
-    async alive() {
-      if (ownsDatabase(config)) await parts.tables.settings.get('installed_at')
-    },
-    async stop(graceMs = DEFAULT_GRACE_MS) {
-      parts.life.stopping = true
-      upkeep.pause()
-      await Promise.all([
-        ...listeners.map((listener) => listener.stop(graceMs)),
-        scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
-      ])
-      const { archives, archiveDownloads, uploads, mirror } = parts
-      await Promise.all([archives, archiveDownloads, uploads, mirror.documents].map((part) => part.stop()))
-      await upkeep.finish()
-      await db.close()
-      lock.release()
-    },
-  }
-}
-
-function upkeepOf(parts: Running): Upkeep {
-  const upkeep = new Upkeep(parts.logger)
-  upkeep.flush(UPKEEP_MS, () => parts.verifier.flushUses())
-  upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
-  upkeep.flush(UPKEEP_MS, () => parts.mirror.issues.flush())
-  upkeep.flush(COUNT_MS, () => parts.limits.flush())
-  upkeep.every(DAY_MS, () => tellAuditHead(parts))
-  upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
-  // Another instance on the same server may change packages; on a local file nobody else can.
-  if (!ownsDatabase(parts.config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
-  return upkeep
-}
-
-/** A second witness of the audit: whoever writes the database anew does not write the log anew. */
-async function tellAuditHead({ tables, logger }: Foundation): Promise<void> {
-  const { id, hash } = await tables.audit.head()
-  if (id > 0) logger.info('audit head', { entry: `aud_${id}`, hash })
 }

@@ -1,0 +1,121 @@
+import { createFirstToken } from './auth/first-token.ts'
+import type { RateLimits } from './auth/rate-limits.ts'
+import type { TokenVerifier } from './auth/tokens.ts'
+import type { Config } from './config.ts'
+import { socketPath } from './data-directory.ts'
+import { type Foundation, ownsDatabase } from './foundation.ts'
+import type { DownloadCounts } from './http/download-counts.ts'
+import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
+import { REPEATED_FOR } from './http/management-api/idempotency.ts'
+import type { RequestFacts } from './http/request-facts.ts'
+import type { createHandler } from './http/server.ts'
+import type { OpenMirror } from './mirror/open-mirror.ts'
+import type { Logger } from './observability/logger.ts'
+import type { PackageCatalog } from './store/catalog.ts'
+import type { SyncQueue } from './sync/queue.ts'
+import type { Scheduler } from './sync/scheduler.ts'
+import { Upkeep } from './upkeep.ts'
+
+/** The program, built and not yet running. */
+export interface App {
+  readonly config: Config
+  readonly logger: Logger
+  readonly handler: ReturnType<typeof createHandler>
+  /** A token that may do everything, known to this process only. */
+  readonly localToken: string
+  /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
+  firstAdminToken(): Promise<string | null>
+  /** Begins to run queued syncs, without the schedule. */
+  startWorkers(): void
+  /** Listens, and begins workers, schedule and upkeep. */
+  start(): Promise<Listener>
+  /**
+   * Resolves as long as nothing is broken that a new process would mend: the database answers. One on a server is not
+   * asked, since starting again brings back neither it nor what is known without it.
+   */
+  alive(): Promise<void>
+  /** Finishes what is under way within `graceMs` and closes everything. */
+  stop(graceMs?: number): Promise<void>
+}
+
+const DEFAULT_GRACE_MS = 30_000
+const SYNC_GRACE_MS = 10_000
+const UPKEEP_MS = 30_000
+const COUNT_MS = 2_000
+const FOLLOW_MS = 1_000
+const DAY_MS = 86_400_000
+
+/** The parts that live. */
+export interface Living extends Foundation {
+  readonly catalog: PackageCatalog
+  readonly verifier: TokenVerifier
+  readonly limits: RateLimits
+  readonly mirror: OpenMirror
+  readonly queue: SyncQueue
+  readonly scheduler: Scheduler
+  readonly facts: RequestFacts
+  readonly downloadCounts: DownloadCounts
+  readonly handler: App['handler']
+  readonly localToken: string
+  /** Readiness ends when the stop begins. */
+  readonly life: { stopping: boolean }
+}
+
+/** The program that these parts make. */
+export function runnable(parts: Living): App {
+  const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
+  const listeners: Listener[] = []
+  const upkeep = upkeepOf(parts)
+  return {
+    config,
+    logger,
+    handler,
+    localToken,
+    firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
+    startWorkers: () => queue.start(),
+    async start() {
+      const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
+      listeners.push(main)
+      listeners.push(listenOnSocket(handler, socketPath(config), localToken))
+      queue.start()
+      scheduler.start()
+      upkeep.start()
+      return main
+    },
+    async alive() {
+      if (ownsDatabase(config)) await parts.tables.settings.get('installed_at')
+    },
+    async stop(graceMs = DEFAULT_GRACE_MS) {
+      parts.life.stopping = true
+      upkeep.pause()
+      await Promise.all([
+        ...listeners.map((listener) => listener.stop(graceMs)),
+        scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
+      ])
+      const { archives, archiveDownloads, uploads, mirror } = parts
+      await Promise.all([archives, archiveDownloads, uploads, mirror.documents].map((part) => part.stop()))
+      await upkeep.finish()
+      await db.close()
+      lock.release()
+    },
+  }
+}
+
+function upkeepOf(parts: Living): Upkeep {
+  const upkeep = new Upkeep(parts.logger)
+  upkeep.flush(UPKEEP_MS, () => parts.verifier.flushUses())
+  upkeep.flush(UPKEEP_MS, () => parts.downloadCounts.flush())
+  upkeep.flush(UPKEEP_MS, () => parts.mirror.issues.flush())
+  upkeep.flush(COUNT_MS, () => parts.limits.flush())
+  upkeep.every(DAY_MS, () => tellAuditHead(parts))
+  upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
+  // Another instance on the same server may change packages; on a local file nobody else can.
+  if (!ownsDatabase(parts.config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
+  return upkeep
+}
+
+/** A second witness of the audit: whoever writes the database anew does not write the log anew. */
+async function tellAuditHead({ tables, logger }: Foundation): Promise<void> {
+  const { id, hash } = await tables.audit.head()
+  if (id > 0) logger.info('audit head', { entry: `aud_${id}`, hash })
+}
