@@ -94,3 +94,10 @@ export function adminToken(text: string | undefined): string | null {
   if (/^[\x21-\x7e]{32,512}$/.test(text)) return text
   throw new AppError('invalid', 'needs at least 32 printable characters without spaces.')
 }
+
+/** A switch that is off unless it is on. */
+export function onOff(text: string | undefined): boolean {
+  if (text === undefined || /^(?:off|false|0)$/i.test(text)) return false
+  if (/^(?:on|true|1)$/i.test(text)) return true
+  throw new AppError('invalid', 'is `on` or `off`.')
+}

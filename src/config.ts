@@ -9,6 +9,7 @@ import {
   integer,
   networks,
   oneOf,
+  onOff,
   type ReadValue,
   sentence,
   vendors,
@@ -47,6 +48,8 @@ export interface Config {
   /** What Composer prints when it reads the root document; null for nothing. */
   readonly warning: string | null
   readonly info: string | null
+  /** Whether metrics are shown without a token. */
+  readonly metricsPublic: boolean
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly logFormat: 'json' | 'pretty'
 }
@@ -184,6 +187,7 @@ const DEFINITIONS: readonly Definition[] = [
     sentence,
   ),
   define('info', 'REPOSITORY_INFO', '–', 'the same as an information', sentence),
+  define('metricsPublic', 'METRICS_PUBLIC', 'off', '`/metrics` without a token: `on` or `off`', onOff),
   define('logLevel', 'LOG_LEVEL', 'info', `one of ${LOG_LEVELS.join(', ')}`, oneOf('info', LOG_LEVELS)),
   define(
     'logFormat',

@@ -12,8 +12,10 @@ import { makeDirectories } from './data-directory.ts'
 import { AppError, messageOf } from './errors.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
+import { Metrics } from './observability/metrics.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { GithubApps } from './sources/hosts/github-apps.ts'
+import { measuredHttp } from './sources/measured-http.ts'
 import { createUpstreamHttp, type UpstreamHttp } from './sources/upstream-http.ts'
 import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
@@ -51,6 +53,7 @@ export interface Foundation {
   readonly installedAt: number
   readonly http: UpstreamHttp
   readonly githubApps: GithubApps
+  readonly metrics: Metrics
   readonly archives: ArchiveStore
   readonly archiveDownloads: DownloadStore
   readonly uploads: UploadStore
@@ -71,7 +74,8 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
   try {
     const applied = await migrate(address)
     if (applied > 0) logger.info('database migrated', { migrations: applied })
-    const db = await openDatabase(address)
+    const metrics = new Metrics()
+    const db = await openDatabase(address, (waited, took) => metrics.databaseWrite(waited, took))
     const tables = openTables(db)
     const secretBox = await checkedBox(config, tables.settings)
     const keyRotation = new KeyRotation({ box: secretBox, sealed: tables.sealedValues, place: config, logger })
@@ -80,10 +84,10 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     await tables.settings.note('reserved_vendors', JSON.stringify(config.reservedVendors), '[]')
     await tables.settings.note('messages', JSON.stringify([config.warning, config.info]), '[null,null]')
     if (ownsDatabase(config)) await tables.jobs.endLeases()
-    const stores = await openArchives({ config, overrides, logger }, tables)
-    const http = upstreamHttp(config, overrides)
-    const githubApps = new GithubApps(http, now)
-    return { config, logger, now, lock, db, tables, secretBox, keyRotation, installedAt, http, githubApps, ...stores }
+    const stores = await openArchives({ config, overrides, logger, metrics }, tables)
+    const http = measuredHttp(upstreamHttp(config, overrides), (...told) => metrics.upstream(...told))
+    const opened = { secretBox, keyRotation, http, metrics, githubApps: new GithubApps(http, now), ...stores }
+    return { config, logger, now, lock, db, tables, installedAt, ...opened }
   } catch (error) {
     lock.release()
     throw startFault(error, address)
@@ -120,11 +124,13 @@ function upstreamHttp(config: Config, { fetch, resolve }: Overrides): UpstreamHt
 }
 
 async function openArchives(
-  { config, overrides, logger }: { config: Config; overrides: Overrides; logger: Logger },
+  parts: { config: Config; overrides: Overrides; logger: Logger; metrics: Metrics },
   { archives: index }: Tables,
 ) {
+  const { config, overrides, logger, metrics } = parts
   const onEvent = (event: ArchiveEvent) => {
     logArchiveEvent(logger, event)
+    metrics.archive(event.type)
     if (event.type === 'fetched') archives.makeRoom()
   }
   const shared = { directory: config.archiveDir, index, onEvent }

@@ -80,6 +80,7 @@ export function runnable(parts: Living): App {
       queue.start()
       scheduler.start()
       upkeep.start()
+      parts.metrics.start()
       return main
     },
     async alive() {
@@ -88,6 +89,7 @@ export function runnable(parts: Living): App {
     async stop(graceMs = DEFAULT_GRACE_MS) {
       parts.life.stopping = true
       upkeep.pause()
+      parts.metrics.stop()
       await Promise.all([
         ...listeners.map((listener) => listener.stop(graceMs)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),

@@ -8,14 +8,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   build: [],
   commands: ['app', 'bundle', 'composer', 'config', 'data-directory', 'errors', 'observability', 'sd-notify'],
   bundle: ['composer', 'errors', 'mirror'],
-  app: [
+  app: ['assembly', 'auth', 'config', 'foundation', 'http', 'life', 'mirror', 'store', 'sync'],
+  assembly: [
     'archives',
     'auth',
     'config',
     'errors',
     'foundation',
     'http',
-    'life',
+    'metric-samples',
     'mirror',
     'observability',
     'sources',
@@ -34,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sync',
     'upkeep',
   ],
+  'metric-samples': ['foundation', 'observability', 'store'],
   foundation: ['archives', 'auth', 'config', 'data-directory', 'errors', 'observability', 'sources', 'store'],
   http: [
     'archives',
@@ -75,6 +77,7 @@ const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; reado
   { what: 'drizzle and libSQL', pattern: /from '(?:drizzle-orm|@libsql)/, where: /^src\/store\// },
   { what: 'calls of the C library', pattern: /from 'bun:ffi'/, where: /^src\/sd-notify\.ts$/ },
   { what: 'fflate', pattern: /from 'fflate'/, where: /^src\/archives\/zip\.ts$/ },
+  { what: 'prom-client', pattern: /from 'prom-client'/, where: /^src\/observability\// },
   { what: 'process.env', pattern: /process\.env|Bun\.env/, where: /^src\/config\.ts$/ },
   { what: 'console', pattern: /\bconsole\./, where: /^src\/(?:commands\/|main\.ts|build\.ts)/ },
   {

@@ -52,6 +52,8 @@ const MAX_KEY_CHARACTERS = 4096
  * gives others is an error, and nothing is served.
  */
 export class ArchiveStore {
+  /** Archives asked for since the start: on disk, absent, and waited for because somebody else had them built. */
+  readonly counts = { found: 0, absent: 0, joined: 0 }
   readonly #options: ArchiveStoreOptions
   readonly #cache: ArchiveCache
   readonly #emit: (event: ArchiveEvent) => void
@@ -95,13 +97,19 @@ export class ArchiveStore {
     const id = identify(key)
     signal?.throwIfAborted()
     let flight = this.#flights.get(id)
-    if (!flight) {
+    if (flight) this.counts.joined++
+    else {
       flight = this.#load(key, snapshot).finally(() => this.#flights.delete(id))
       this.#flights.set(id, flight)
       // Callers may all have left; a failed build has been reported as an event by then.
       flight.catch(() => {})
     }
     return unlessAborted(flight, signal)
+  }
+
+  /** Bytes of all archives on disk. */
+  get bytes(): number {
+    return this.#cache.bytes
   }
 
   /** The archive when it is on disk with the recorded bytes, else null. Never builds. */
@@ -142,6 +150,7 @@ export class ArchiveStore {
   async #load(key: ArchiveKey, snapshot: OpenSnapshot): Promise<ArchiveFile> {
     const record = await this.#options.index.find(key)
     const file = record && (await this.#fromDisk(record))
+    this.counts[file ? 'found' : 'absent']++
     if (file) return file
     if (this.#stopped) throw serverStopping()
     if (record && record.format !== ZIP_FORMAT) throw otherBytes(key)

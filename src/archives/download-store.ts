@@ -46,6 +46,8 @@ const ABORT_MS = 2000
  * when it was evicted and its upstream sends others, they are refused.
  */
 export class DownloadStore {
+  /** Archives asked for since the start: on disk, absent, and waited for because somebody else had them fetched. */
+  readonly counts = { found: 0, absent: 0, joined: 0 }
   readonly #options: DownloadStoreOptions
   readonly #cache: ArchiveCache
   readonly #emit: (event: ArchiveEvent) => void
@@ -96,7 +98,10 @@ export class DownloadStore {
   get(wanted: WantedArchive): IncomingArchive {
     const id = identify(wanted.key)
     const known = this.#incoming.get(id)
-    if (known) return known
+    if (known) {
+      this.counts.joined++
+      return known
+    }
     const incoming = new IncomingArchive(this.#fs)
     this.#incoming.set(id, incoming)
     void this.#fill(id, wanted, incoming)
@@ -147,6 +152,7 @@ export class DownloadStore {
   async #load(id: string, wanted: WantedArchive, incoming: IncomingArchive): Promise<ArchiveFile> {
     const record = await this.#options.index.find(wanted.key)
     const file = record && (await this.#fromDisk(record))
+    this.counts[file ? 'found' : 'absent']++
     if (file) return file
     this.#failures.check(id)
     if (this.#stopped) throw serverStopping()

@@ -3,6 +3,7 @@ import type { Server } from 'bun'
 /** What is known of a request beside its own text: who sent it, and the id it is answered with. */
 export class RequestFacts {
   private readonly ids = new WeakMap<Request, string>()
+  private readonly routes = new WeakMap<Request, string>()
   private server: Pick<Server<undefined>, 'requestIP'> | null = null
 
   /** Names the server to ask for addresses. Asked when somebody wants to know: most answers depend on none. */
@@ -17,6 +18,14 @@ export class RequestFacts {
   noteId(request: Request, id: string): void {
     this.ids.set(request, id)
   }
+
+  /** Notes which route answers a request, as its pattern. */
+  noteRoute(request: Request, route: string): void {
+    this.routes.set(request, route)
+  }
+
+  /** Pattern of the route that answered; empty when there is none. */
+  readonly routeOf = (request: Request): string => this.routes.get(request) ?? ''
 
   /** The noted id, or empty. */
   readonly idOf = (request: Request): string => this.ids.get(request) ?? ''

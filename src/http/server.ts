@@ -1,8 +1,10 @@
 import { Elysia } from 'elysia'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Admission } from '../auth/admission.ts'
+import type { TokenVerifier } from '../auth/tokens.ts'
 import type { Logger } from '../observability/logger.ts'
-import { checkHost, checkPath } from './base-url.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { checkHost, checkPath, pathStart } from './base-url.ts'
 import { composerDirect } from './composer-api/direct.ts'
 import { type DiscoveryRoutesParts, discoveryRoutes } from './composer-api/discovery-routes.ts'
 import { type NotifyParts, notifyRoutes } from './composer-api/notify.ts'
@@ -49,6 +51,8 @@ export interface ServerParts
     VersionRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
+  readonly metrics: Metrics
+  readonly metricsGate: TokenVerifier | null
   readonly admission: Admission
   readonly logger: Logger
 }
@@ -77,6 +81,7 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
   }
 
   const handler: Handler = async (request) => {
+    const began = performance.now()
     const id = requestId(request)
     let response: Response
     try {
@@ -90,6 +95,8 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     if (window) showLimit(response, window)
     response.headers.set('X-Request-Id', id)
     response.headers.set('X-Content-Type-Options', 'nosniff')
+    const route = facts.routeOf(request) || directRoute(request)
+    parts.metrics.request(route, knownMethod(request), response.status, (performance.now() - began) / 1_000)
     if (logger.enabled('debug')) {
       logger.debug('request', { request: id, method: request.method, path: pathOf(request), status: response.status })
     }
@@ -107,10 +114,14 @@ function createRouter(
   const app = new Elysia({ normalize: false })
   const checkQuery = queryCheck(() => app.routes)
   return app
-    .onError({ as: 'global' }, ({ code, error, request }) =>
-      failed(translateError(code, error, request, app.routes), request),
-    )
-    .onBeforeHandle({ as: 'global' }, ({ request, route }) => checkQuery(request, route))
+    .onError({ as: 'global' }, ({ code, error, request, route }) => {
+      parts.facts.noteRoute(request, code === 'NOT_FOUND' ? '' : route)
+      return failed(translateError(code, error, request, app.routes), request)
+    })
+    .onBeforeHandle({ as: 'global' }, ({ request, route }) => {
+      parts.facts.noteRoute(request, route)
+      return checkQuery(request, route)
+    })
     .use(composerRoutes(composer))
     .use(policyRoutes(parts))
     .use(notifyRoutes(parts))
@@ -160,4 +171,17 @@ function logFailure(logger: Logger, request: Request, id: string, status: number
     logger.error('request failed', { ...fields, error: error instanceof Error ? error : String(error) })
   else if (logger.enabled('debug'))
     logger.debug('request refused', { ...fields, error: error instanceof Error ? error.message : String(error) })
+}
+
+/** What the router never saw is one of the two forms that are answered without it, or of no route. */
+function directRoute(request: Request): string {
+  const { url } = request
+  const start = pathStart(url)
+  if (url.startsWith('/p2/', start)) return '/p2/:vendor/:file'
+  return url.startsWith('/dist/', start) ? '/dist/*' : 'none'
+}
+
+/** A stranger's method must not become a label. */
+function knownMethod({ method }: Request): string {
+  return /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method) ? method : 'other'
 }

@@ -49,8 +49,11 @@ export interface DatabaseAddress {
   readonly authToken: string | null
 }
 
+/** Told of each write: seconds that it waited for those before it, and seconds that it took. */
+export type WriteObserver = (waited: number, took: number) => void
+
 /** Opens the database. Migrations have run before (`migrate.ts`). */
-export async function openDatabase(address: DatabaseAddress): Promise<Database> {
+export async function openDatabase(address: DatabaseAddress, onWrite: WriteObserver = () => {}): Promise<Database> {
   const local = isLocal(address)
   let writer: Client | null = await connect(address)
   const reader = local ? await connect(address) : writer
@@ -74,7 +77,15 @@ export async function openDatabase(address: DatabaseAddress): Promise<Database> 
   return {
     read: drizzle(reader, { schema }),
     write(work) {
-      const result = tail.then(() => run(work))
+      const asked = performance.now()
+      const result = tail.then(async () => {
+        const began = performance.now()
+        try {
+          return await run(work)
+        } finally {
+          onWrite((began - asked) / 1_000, (performance.now() - began) / 1_000)
+        }
+      })
       tail = result.catch(() => {})
       return result
     },
@@ -91,10 +102,15 @@ export function isLocal(address: DatabaseAddress): boolean {
   return address.url.startsWith('file:')
 }
 
+/** Path of a `file:` database; null for one on a server. */
+export function databaseFile(address: DatabaseAddress): string | null {
+  return isLocal(address) ? resolve(address.url.replace(/^file:(?:\/\/)?/, '').replace(/\?.*$/, '')) : null
+}
+
 /** Directory of a `file:` database; null for one on a server. */
 export function databaseDirectory(address: DatabaseAddress): string | null {
-  if (!isLocal(address)) return null
-  return dirname(resolve(address.url.replace(/^file:(?:\/\/)?/, '').replace(/\?.*$/, '')))
+  const file = databaseFile(address)
+  return file === null ? null : dirname(file)
 }
 
 /**

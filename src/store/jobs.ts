@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, inArray, lt, lte, or, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, inArray, isNotNull, lt, lte, or, sql } from 'drizzle-orm'
 import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { newId } from './ids.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
@@ -150,6 +150,17 @@ export class JobTable {
       this.db.read.select({ total: count() }).from(jobs).where(mine).get(),
     ])
     return pageOf(rows, total?.total ?? 0, page)
+  }
+
+  /** How many jobs are unfinished, and since when the oldest of each state could run or runs, Unix seconds. */
+  async unfinished(): Promise<{ state: 'queued' | 'running'; count: number; since: number }[]> {
+    const since = sql<number>`min(coalesce(${jobs.startedAt}, ${jobs.runAt}))`
+    const rows = await this.db.read
+      .select({ state: jobs.state, count: count(), since })
+      .from(jobs)
+      .where(isNotNull(jobs.dedupeKey))
+      .groupBy(jobs.state)
+    return rows.map(({ state, ...row }) => ({ ...row, state: state === 'running' ? state : 'queued' }))
   }
 
   /** The job with this id, or null. */

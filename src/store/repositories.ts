@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, asc, count, eq, gt, inArray, isNotNull, lte, notInArray, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNotNull, lte, ne, notInArray, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import { AppError } from '../errors.ts'
 import { type Alongside, type Database, nothingElse } from './database.ts'
@@ -192,6 +192,15 @@ export class RepositoryTable {
       if (gone.length > 0) await alongside(tx)
       return gone.length === 0 ? null : freed.map((row) => row.sha256)
     })
+  }
+
+  /** How each repository that is looked at does; times in Unix seconds. */
+  async conditions(): Promise<Pick<RepositoryRow, 'id' | 'status' | 'lastSyncedAt' | 'createdAt'>[]> {
+    const { id, status, lastSyncedAt, createdAt } = repositories
+    return this.db.read
+      .select({ id, status, lastSyncedAt, createdAt })
+      .from(repositories)
+      .where(ne(repositories.vcsType, 'artifact'))
   }
 
   /** Ids of repositories whose next look is due and that have no unfinished job. */

@@ -13,6 +13,9 @@ export class DocumentCache {
   private readonly kept = new Map<string, Kept>()
   private readonly pending = new Map<string, Promise<RenderedDocument>>()
 
+  /** Documents asked for since the start: found here, rendered, and waited for because somebody else had them rendered. */
+  readonly counts = { found: 0, rendered: 0, joined: 0 }
+
   constructor(private readonly maxBytes = MAX_BYTES) {}
 
   /** The document of this key and stamp; `render` makes it once however many ask at the same time. */
@@ -25,11 +28,16 @@ export class DocumentCache {
     if (known?.stamp === stamp) {
       this.kept.delete(key)
       this.kept.set(key, known)
+      this.counts.found++
       return known.document
     }
     const running = `${stamp} ${key}`
     const existing = this.pending.get(running)
-    if (existing) return existing
+    if (existing) {
+      this.counts.joined++
+      return existing
+    }
+    this.counts.rendered++
     const made = render()
       .then((document) => {
         this.keep(key, { stamp, document })

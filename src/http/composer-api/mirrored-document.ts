@@ -36,6 +36,7 @@ function isSame(left: LastAnswer['form'], right: LastAnswer['form']): boolean {
 /** Documents of packages of upstreams, rendered once per change, with archives that are fetched from here. */
 export class MirroredDocuments {
   private readonly cache = new DocumentCache()
+  readonly counts = this.cache.counts
   private readonly ages = new WeakMap<MirroredDocument, ReleaseAge>()
   /** What was answered last: most clients ask for the same form, and finding it by its key takes longer than sending it. */
   private readonly last = new WeakMap<MirroredDocument, LastAnswer>()

@@ -25,6 +25,7 @@ export interface DocumentForm {
 /** Documents of owned packages, rendered once per change. */
 export class PackageDocuments {
   private readonly cache = new DocumentCache()
+  readonly counts = this.cache.counts
 
   constructor(
     private readonly packages: PackageTable,

@@ -31,6 +31,7 @@ export interface RootParts {
 /** Makes `packages.json` for a scope. */
 export class RootDocuments {
   private readonly cache = new DocumentCache(8 * 1024 * 1024)
+  readonly counts = this.cache.counts
   private upstream: { readonly revision: number; readonly available: AvailableNames } | null = null
 
   /** `installedAt` in Unix seconds: together with the change counter it dates the documents. */

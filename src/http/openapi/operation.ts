@@ -74,6 +74,7 @@ const REFUSED: ErrorSentences = {
 const DENIED: Readonly<Record<AccessRule | 'open', ErrorSentences>> = {
   open: {},
   'any token': REFUSED,
+  'token for everything': { ...REFUSED, forbidden: 'This needs a token that covers every package.' },
   'write token': {
     ...REFUSED,
     forbidden: 'This needs a token with write permission; the one sent is readonly.',

@@ -1,11 +1,11 @@
 import { Elysia } from 'elysia'
-import { type Caller, isUnrestricted } from '../../auth/scope.ts'
+import { type Caller, coversAllPackages, isUnrestricted } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
 import { AppError } from '../../errors.ts'
 import { readJsonBody } from './json-body.ts'
 
 /** Who may use the routes of a feature. */
-export type AccessRule = 'any token' | 'write token' | 'unrestricted token'
+export type AccessRule = 'any token' | 'token for everything' | 'write token' | 'unrestricted token'
 
 /** How bodies are read: as JSON of a bounded size, or by the routes themselves from `request.body`. */
 export type BodyForm = 'json' | 'raw'
@@ -34,6 +34,10 @@ export function admit(verifier: TokenVerifier, rule: AccessRule, request: Reques
 }
 
 function allowed(caller: Caller, rule: AccessRule): Caller {
+  if (rule === 'token for everything') {
+    if (coversAllPackages(caller.scope)) return caller
+    throw new AppError('forbidden', 'This needs a token that covers every package.')
+  }
   if (rule !== 'any token' && caller.permissions !== 'write') {
     throw new AppError('forbidden', 'This needs a token with write permission; the one sent is readonly.')
   }

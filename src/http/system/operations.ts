@@ -39,6 +39,21 @@ export const SYSTEM_OPERATIONS = {
     },
     errors: { unavailable: 'The database or the archive directory cannot be used.' },
   }),
+  metrics: operation({
+    tag: 'System',
+    access: 'token for everything',
+    id: 'getMetrics',
+    summary: 'What Prometheus collects',
+    description:
+      'Requests, caches, jobs, the age of syncs, requests to other servers, the event loop, the database and the disk. With METRICS_PUBLIC no token is needed.',
+    answers: {
+      200: {
+        description: 'Metrics in the text format.',
+        contentType: 'text/plain; version=0.0.4; charset=utf-8',
+        headers: ['Cache-Control'],
+      },
+    },
+  }),
   document: operation({
     ...common,
     id: 'getApiDocument',

@@ -3,13 +3,14 @@ import { AppError } from '../../errors.ts'
 import type { BaseUrlOf } from '../base-url.ts'
 import type { OpenApiDocument } from '../openapi/document.ts'
 import { apiPageFile } from './api-page.ts'
+import { type MetricsRouteParts, metricsRoute } from './metrics-route.ts'
 import { SYSTEM_OPERATIONS } from './operations.ts'
 
 /** Whether the parts that requests need can be used now. Throws what is wrong. */
 export type ReadinessCheck = () => Promise<void>
 
 /** What the routes of the system work with. */
-export interface SystemRoutesParts {
+export interface SystemRoutesParts extends MetricsRouteParts {
   readonly ready: ReadinessCheck
   readonly baseUrlOf: BaseUrlOf
   /** Describes every route. */
@@ -20,9 +21,10 @@ export interface SystemRoutesParts {
  * `/health`: the process is up. `/ready`: database and archive directory can be used, and it is not shutting down.
  * `/swagger`: the description of the API and a page that shows it.
  */
-export function systemRoutes({ ready, baseUrlOf, apiDocument }: SystemRoutesParts) {
+export function systemRoutes({ ready, baseUrlOf, apiDocument, ...parts }: SystemRoutesParts) {
   let rendered: Promise<string> | null = null
   return new Elysia({ name: 'system' })
+    .use(metricsRoute(parts))
     .get('/health', () => ({ status: 'ok' }), { detail: SYSTEM_OPERATIONS.health })
     .get(
       '/ready',
