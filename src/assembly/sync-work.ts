@@ -13,7 +13,6 @@ import type { Parts } from './parts.ts'
 /** The queue of syncs, and what its workers do. */
 export function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener> }): SyncQueue {
   const { tables, archives, config, now, logger, catalog, openSource, upstreamSet } = parts
-  const key = (repositoryId: string, reference: string) => ({ repositoryId, reference, path: '' })
   const sync = {
     repositories: tables.repositories,
     state: tables.syncState,
@@ -21,8 +20,8 @@ export function createQueue(parts: Parts & { openSource: ReturnType<typeof sourc
     archives: {
       known: (repositoryId: string) => tables.archives.shasums(repositoryId),
       build: async (
-        ...[repositoryId, commit, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
-      ) => (await archives.get(key(repositoryId, commit), (stop) => source.snapshot(commit, stop), signal)).sha1,
+        ...[place, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
+      ) => (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
     },
     syncInterval: config.syncInterval,
     now,

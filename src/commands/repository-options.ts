@@ -6,6 +6,7 @@ const text = { type: 'string' } as const
 export const SETTING_OPTIONS = {
   archives: text,
   'package-filter': text,
+  'composer-json-paths': text,
   'sync-interval': text,
   'expose-source': text,
   'package-deny': text,
@@ -23,6 +24,7 @@ type Option = keyof typeof SETTING_OPTIONS
 const READ: { readonly [Name in Option]: (text: string, option: Name) => string | number | boolean | null } = {
   archives: (text) => text,
   'package-filter': globs,
+  'composer-json-paths': globs,
   'sync-interval': (text, option) => (text === 'default' ? null : wholeNumber(text, option, ', or “default”')),
   'expose-source': yesOrNo,
   'package-deny': globs,

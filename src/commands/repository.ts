@@ -18,7 +18,8 @@ export const repository: Command = {
        package-broker repository sync ID [--accept-removals] [--json]
        package-broker repository remove ID
 
-Settings: [--archives lazy|tags|all] [--package-filter GLOBS] [--sync-interval SECONDS] [--expose-source true|false]
+Settings: [--archives lazy|tags|all] [--package-filter GLOBS] [--composer-json-paths GLOBS] [--sync-interval SECONDS]
+          [--expose-source true|false]
           and of type composer, another Composer repository that packages are taken from when they are asked for:
           [--package-deny GLOBS] [--priority NUMBER] [--fresh-for SECONDS] [--stale-if-error SECONDS]
           [--minimum-release-age SECONDS] [--release-age-exceptions GLOBS] [--release-age-passes-fixes true|false]
@@ -27,8 +28,9 @@ add   adds a repository and waits for its first sync. The credential is read fro
       Its type is token, http_basic (user:password), ssh_key (the private key) or github_app (JSON with app_id,
       installation_id and private_key); for type composer http_basic, bearer or custom_header (“Name: value”). Of type
       artifact, which takes uploads, the URL may be left out.
+      --composer-json-paths 'packages/*' makes each directory with a composer.json there a package of its own.
 set   changes what is named; “default” as interval and empty globs take these back. It waits for the sync that another
-      address, credential or filter needs. A negative priority is written --priority=-1.
+      address, credential, filter or --composer-json-paths needs. A negative priority is written --priority=-1.
 sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,
   async run(args) {
     const [action, ...rest] = args

@@ -10,6 +10,14 @@ export interface VersionCandidate {
   file: ReadableManifest
 }
 
+/** Why there is no version. */
+export interface Refusal {
+  /** One sentence. */
+  readonly problem: string
+  /** True when the name of the ref is the reason, whatever its commit has. */
+  readonly isOfRef?: boolean
+}
+
 const DEV_SUFFIX = /[.-]?dev$/i
 const DEV_MARKS = /^dev-|[.-]?dev$/gi
 /** Git's own rules keep these out of ref names; `version` in a composer.json may hold anything. */
@@ -17,10 +25,10 @@ const DEV_MARKS = /^dev-|[.-]?dev$/gi
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/
 
 /** The version of a tag, or why it has none. Composer: tags in `VcsRepository::initialize`. */
-export function readTag(name: string, reading: CommitReading): VersionCandidate | { problem: string } {
+export function readTag(name: string, reading: CommitReading): VersionCandidate | Refusal {
   const tag = name.replaceAll('release-', '')
   const fromTag = normalizeVersion(tag)
-  if (fromTag === null) return { problem: `The tag name "${shown(name)}" is no version.` }
+  if (fromTag === null) return { problem: `The tag name "${shown(name)}" is no version.`, isOfRef: true }
   if ('problem' in reading) return reading
   const { file } = reading
   const written = file.manifest.version
@@ -33,14 +41,14 @@ export function readTag(name: string, reading: CommitReading): VersionCandidate 
 }
 
 /** The version of a branch, or why it has none. Composer: branches in `VcsRepository::initialize`. */
-export function readBranch(name: string, reading: CommitReading): VersionCandidate | { problem: string } {
+export function readBranch(name: string, reading: CommitReading): VersionCandidate | Refusal {
   // What the git driver leaves out: names that git would take for an option, and symbolic refs of remotes.
   if (name.startsWith('-') || /^[^/]+\/HEAD$/.test(name)) {
-    return { problem: `Composer leaves out branches named like "${shown(name)}".` }
+    return { problem: `Composer leaves out branches named like "${shown(name)}".`, isOfRef: true }
   }
   const plain = normalizeBranch(name)
   if (constraintProblem(plain) !== null) {
-    return { problem: `The branch name "${shown(name)}" cannot be used as a version constraint.` }
+    return { problem: `The branch name "${shown(name)}" cannot be used as a version constraint.`, isOfRef: true }
   }
   if ('problem' in reading) return reading
   const isNamed = plain.startsWith('dev-')
@@ -52,7 +60,7 @@ export function readBranch(name: string, reading: CommitReading): VersionCandida
 }
 
 /** Lock files keep the pretty form alone, so reading it again must give the same version. */
-function readable(candidate: VersionCandidate): VersionCandidate | { problem: string } {
+function readable(candidate: VersionCandidate): VersionCandidate | Refusal {
   const { version, normalized } = candidate
   if (CONTROL_CHARACTERS.test(version)) return { problem: 'The version in composer.json contains control characters.' }
   if (normalizeVersion(version) === normalized) return candidate

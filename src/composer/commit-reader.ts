@@ -3,11 +3,13 @@ import { jsonValue, type RawFields } from './json.ts'
 import { type Manifest, manifestSummary, manifestTime, readManifest, servedFields } from './manifest.ts'
 import { linksToOwnVersion, manifestProblem } from './manifest-rules.ts'
 
-/** composer.json of one commit, as a source delivered it. */
+/** A composer.json of a commit, as a source delivered it. */
 export interface CommitManifest {
+  /** Its directory, without slashes at the ends; empty or absent for the root. */
+  path?: string
   /** When it was committed, Unix seconds. */
   committedAt: number
-  /** The bytes of composer.json; null when the commit has none. */
+  /** The bytes of composer.json; null when there is none. */
   content: Uint8Array | null
   /** Its blob: commits that share one are read once. Without it, commits that share `content` itself are. */
   blob?: string
@@ -32,32 +34,50 @@ export interface ReadableManifest {
 /** What a commit has: a composer.json that is JSON, or a sentence saying why there is none to read. */
 export type CommitReading = { readonly file: ReadableManifest } | { readonly problem: string }
 
-/** Reads the composer.json of commits, each distinct file once. */
+/** What a commit has in one directory. */
+export interface DirectoryReading {
+  readonly path: string
+  /** Unix seconds; 0 for a commit that was not delivered. */
+  readonly committedAt: number
+  readonly reading: CommitReading
+}
+
+/** By commit: the composer.json at its root, or those of several directories in their order. */
+export type CommitManifests = ReadonlyMap<string, CommitManifest | readonly CommitManifest[]>
+
+/** Reads the composer.json files of commits, each distinct file once. */
 export class CommitReader {
-  readonly #manifests: ReadonlyMap<string, CommitManifest>
+  readonly #manifests: CommitManifests
   readonly #readings = new Map<string | Uint8Array, CommitReading>()
 
-  constructor(manifests: ReadonlyMap<string, CommitManifest>) {
+  constructor(manifests: CommitManifests) {
     this.#manifests = manifests
   }
 
-  read(commit: string): CommitReading {
-    const delivered = this.#manifests.get(commit)
-    if (delivered === undefined) return { problem: 'The commit was not read.' }
-    if (delivered.problem !== undefined) return { problem: delivered.problem }
-    if (delivered.content === null) return { problem: 'There is no composer.json.' }
-    const key = delivered.blob ?? delivered.content
+  /** At least one, which says why when there is nothing to read. */
+  read(commit: string): DirectoryReading[] {
+    const found = this.#manifests.get(commit)
+    if (found === undefined) return [nothing('The commit was not read.')]
+    return [found].flat().map((manifest) => {
+      const { path = '', committedAt } = manifest
+      return { path, committedAt, reading: this.#readingOf(manifest) }
+    })
+  }
+
+  #readingOf({ content, problem, blob }: CommitManifest): CommitReading {
+    if (problem !== undefined) return { problem }
+    if (content === null) return { problem: 'There is no composer.json.' }
+    const key = blob ?? content
     const known = this.#readings.get(key)
     if (known !== undefined) return known
-    const reading = readFile(delivered.content)
+    const reading = readFile(content)
     this.#readings.set(key, reading)
     return reading
   }
+}
 
-  /** Unix seconds; 0 for a commit that was not delivered. */
-  committedAt(commit: string): number {
-    return this.#manifests.get(commit)?.committedAt ?? 0
-  }
+function nothing(problem: string): DirectoryReading {
+  return { path: '', committedAt: 0, reading: { problem } }
 }
 
 /** Reads the bytes of a composer.json with everything that a version takes from it. */

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 import { branchAlias } from './branch-alias.ts'
-import { readBranch, readTag, type VersionCandidate } from './candidate.ts'
-import { type CommitManifest, CommitReader, type ReadableManifest } from './commit-reader.ts'
+import { type Refusal, readBranch, readTag, type VersionCandidate } from './candidate.ts'
+import { type CommitManifests, CommitReader, type DirectoryReading, type ReadableManifest } from './commit-reader.ts'
 import type { RawFields } from './json.ts'
 import { constraintProblem } from './manifest-rules.ts'
 import { packageNameProblem } from './package-name.ts'
@@ -26,6 +26,8 @@ export interface PackageVersion {
   ref: OfferedRef
   /** The commit. */
   reference: string
+  /** The directory of the package in it; empty for the root. */
+  path: string
   /** RFC 3339, UTC. */
   time: string
   /** The same in Unix seconds. */
@@ -39,10 +41,12 @@ export interface PackageVersion {
   abandoned: boolean | string
 }
 
-/** A ref that gives no version, and why, in one sentence. */
+/** A ref that gives no version, or not of the package in one of its directories, and why, in one sentence. */
 export interface RefIssue {
   /** Full ref name. */
   ref: string
+  /** The directory; absent for the root, and when it is about the ref as a whole. */
+  path?: string
   reason: string
 }
 
@@ -52,7 +56,7 @@ export interface RepositoryInput {
   /** Short name, or null when there is none. */
   defaultBranch: string | null
   /** By commit, for every offered one. */
-  manifests: ReadonlyMap<string, CommitManifest>
+  manifests: CommitManifests
 }
 
 /** What a repository means: its versions, and the refs that mean none. */
@@ -77,16 +81,18 @@ export function repositoryVersions(input: RepositoryInput): RepositoryVersions {
   }
 }
 
-/** The same in steps of one ref each, for a caller that does other things in between. */
+/** The same in small steps, for a caller that does other things in between. */
 export function* versionSteps(input: RepositoryInput): Generator<void, RepositoryVersions> {
   const list = new VersionList(input)
-  for (const ref of refsInOrder(input.refs, 'tag')) {
-    list.add(ref, readTag(ref.name, list.reader.read(ref.commit)))
-    yield
-  }
-  for (const ref of branchesInOrder(input, list)) {
-    list.add(ref, readBranch(ref.name, list.reader.read(ref.commit)))
-    yield
+  for (const ref of [...refsInOrder(input.refs, 'tag'), ...branchesInOrder(input, list)]) {
+    const read = ref.kind === 'tag' ? readTag : readBranch
+    const named = new Map<string, string>()
+    for (const directory of list.reader.read(ref.commit)) {
+      const candidate = read(ref.name, directory.reading)
+      list.add({ ref, directory, candidate, named })
+      yield
+      if ('isOfRef' in candidate) break
+    }
   }
   return { versions: list.versions, issues: list.issues }
 }
@@ -98,14 +104,23 @@ function branchesInOrder(input: RepositoryInput, list: VersionList): OfferedRef[
   return first === undefined ? branches : [first, ...branches.filter((ref) => ref !== first)]
 }
 
+/** What one directory of one ref gives. */
+interface Offer {
+  readonly ref: OfferedRef
+  readonly directory: DirectoryReading
+  readonly candidate: VersionCandidate | Refusal
+  /** Packages of this ref so far, with the directory of each. */
+  readonly named: Map<string, string>
+}
+
 class VersionList {
   readonly versions: PackageVersion[] = []
   readonly issues: RefIssue[] = []
   readonly reader: CommitReader
   /** The default branch, when it has a composer.json. */
   readonly root: OfferedRef | undefined
-  /** The name in the default branch's composer.json, which renames every version. */
-  readonly #rootName: unknown
+  /** The names in the composer.json files of the default branch, by directory, which rename every version. */
+  readonly #rootNames = new Map<string, unknown>()
   readonly #defaultBranch: string | null
   readonly #taken = new Map<string, string>()
 
@@ -113,27 +128,35 @@ class VersionList {
     this.reader = new CommitReader(manifests)
     this.#defaultBranch = defaultBranch
     const root = refs.find((ref) => ref.kind === 'branch' && ref.name === defaultBranch)
-    const reading = root && this.reader.read(root.commit)
-    if (reading && 'file' in reading) {
+    for (const { path, reading } of root === undefined ? [] : this.reader.read(root.commit)) {
+      if (!('file' in reading)) continue
       this.root = root
-      this.#rootName = reading.file.manifest.name
+      this.#rootNames.set(path, reading.file.manifest.name)
     }
   }
 
   /** Adds a version unless there is a reason against it, which is then noted. */
-  add(ref: OfferedRef, candidate: VersionCandidate | { problem: string }): void {
-    const version = 'problem' in candidate ? candidate : this.#versionOf(ref, candidate)
-    if ('problem' in version) this.issues.push({ ref: fullRefName(ref), reason: version.problem })
-    else this.versions.push(version)
+  add(offer: Offer): void {
+    const { ref, directory, candidate } = offer
+    const version = 'problem' in candidate ? candidate : this.#versionOf(offer, candidate)
+    if (!('problem' in version)) this.versions.push(version)
+    else if (directory.path === '' || version.isOfRef) {
+      this.issues.push({ ref: fullRefName(ref), reason: version.problem })
+    } else this.issues.push({ ref: fullRefName(ref), path: directory.path, reason: version.problem })
   }
 
-  #versionOf(ref: OfferedRef, candidate: VersionCandidate): PackageVersion | { problem: string } {
+  #versionOf({ ref, directory, named }: Offer, candidate: VersionCandidate): PackageVersion | Refusal {
     const { file } = candidate
-    const name = this.#rootName ?? file.manifest.name
+    const { path, committedAt } = directory
+    const name = this.#rootNames.get(path) ?? file.manifest.name
     if (name === undefined) return { problem: 'composer.json has no name.' }
     const nameProblem = typeof name === 'string' ? packageNameProblem(name) : 'its name is no string'
     if (nameProblem !== null || typeof name !== 'string') return { problem: `composer.json: ${nameProblem}.` }
     const packageName = lowerAscii(name)
+    const other = named.get(packageName)
+    if (other !== undefined) return { problem: `The package ${packageName} is ${shownDirectory(other)} already.` }
+    // Also when it turns out to be useless: another directory must not become the package for one version.
+    named.set(packageName, path)
     const defaultBranch = ref.kind === 'branch' && ref.name === this.#defaultBranch
     const problem =
       this.#takenProblem(packageName, ref, candidate) ??
@@ -141,7 +164,7 @@ class VersionList {
       versionProblem(candidate.version, defaultBranch, file)
     if (problem !== null) return { problem: `${problem}.` }
     this.#take(packageName, candidate)
-    const releasedAt = calendarSeconds(file.time ?? this.reader.committedAt(ref.commit))
+    const releasedAt = calendarSeconds(file.time ?? committedAt)
     return {
       packageName,
       prettyName: name,
@@ -150,6 +173,7 @@ class VersionList {
       stability: parseStability(candidate.normalized),
       ref,
       reference: ref.commit,
+      path,
       time: rfc3339(releasedAt),
       releasedAt,
       defaultBranch,
@@ -171,6 +195,11 @@ class VersionList {
     this.#taken.set(`${packageName} ${normalized}`, version)
     if (!normalized.startsWith('dev-')) this.#taken.set(`${packageName} ${comparisonKey(normalized)}`, version)
   }
+}
+
+/** A directory in a sentence. */
+function shownDirectory(path: string): string {
+  return path === '' ? 'at the root' : `in ${path}`
 }
 
 /** Why clients abort on this version although its composer.json alone is fine. */

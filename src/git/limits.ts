@@ -2,7 +2,7 @@
 export interface GitLimits {
   /** One answer with a pack. */
   packBytes: number
-  /** The same for the files that `readFile` fetches by themselves. */
+  /** The same for files that are fetched by themselves. */
   filePackBytes: number
   /** Objects in one pack. */
   objects: number
@@ -18,8 +18,16 @@ export interface GitLimits {
   refs: number
   /** Bytes of the list of refs. */
   refBytes: number
-  /** The file that `readFile` is asked for; a larger one is reported as too large. */
+  /** A file that is read at many commits; a larger one is reported as too large. */
   fileBytes: number
+  /** Files that globs may name in one commit. */
+  globFiles: number
+  /** The same in all commits of one reading together. */
+  globFilesInAll: number
+  /** Directories below one another that globs are followed into. */
+  globDepth: number
+  /** Different directories that globs may lead into in one request for many commits; more are asked for in parts. */
+  globDirectories: number
   /** Entries of one commit's trees, walked for a snapshot. */
   treeEntries: number
   /** Directories below one another. */
@@ -46,6 +54,10 @@ export const DEFAULT_GIT_LIMITS: Readonly<GitLimits> = {
   refs: 100_000,
   refBytes: 64 * MIB,
   fileBytes: MIB,
+  globFiles: 500,
+  globFilesInAll: 500_000,
+  globDepth: 20,
+  globDirectories: 200_000,
   treeEntries: 200_000,
   treeDepth: 200,
   pathBytes: 4096,

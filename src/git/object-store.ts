@@ -3,7 +3,7 @@ import { type Commit, EMPTY_TREE, type ObjectType, parseCommit, parseTree, type 
 import type { Pack } from './pack.ts'
 import type { ObjectId } from './snapshot.ts'
 
-/** The packs of one task, read as one. Trees are parsed once. */
+/** The packs of one task, read as one. Trees that are asked for again are parsed once. */
 export class ObjectStore {
   readonly #packs: Pack[] = []
   readonly #trees = new Map<ObjectId, readonly TreeEntry[]>([[EMPTY_TREE, []]])
@@ -44,6 +44,11 @@ export class ObjectStore {
     const entries = parseTree(this.#read(id, 'tree'))
     this.#trees.set(id, entries)
     return entries
+  }
+
+  /** The same without keeping them, for a tree that is read once among very many. */
+  entries(id: ObjectId): readonly TreeEntry[] {
+    return this.#trees.get(id) ?? parseTree(this.#read(id, 'tree'))
   }
 
   #read(id: ObjectId, type: ObjectType): Uint8Array {

@@ -1,8 +1,9 @@
 import { AppError } from '../errors.ts'
 import { gitFailureReason } from './failure.ts'
-import { type CommitFile, FileReading } from './file-reading.ts'
+import { type CommitFiles, type FileQuery, FileReading } from './file-reading.ts'
 import { DEFAULT_GIT_LIMITS, type GitLimits } from './limits.ts'
 import type { CommitFilter } from './object-fetcher.ts'
+import { PathGlobs } from './path-globs.ts'
 import { isObjectId, type RefList } from './refs.ts'
 import type { ObjectId, Snapshot } from './snapshot.ts'
 import { type AttributeCache, SnapshotBuilding } from './snapshot-building.ts'
@@ -42,38 +43,52 @@ export class GitRepository {
   }
 
   /**
-   * The file `path` at each commit, in as few requests as the server allows; the answer has one entry per commit.
-   * Contents of `knownBlobs` are not fetched. One bad commit is reported as its own result; throws
-   * `AppError('upstream')` when the server cannot be read and `AppError('invalid')` for a path or id that cannot be.
+   * The files that `globs` name at each commit, in as few requests as the server allows; the answer has one entry per
+   * commit. `*` and `?` stand inside a name, `**` for directories of any depth, and only directories that a glob can
+   * lead into are asked for. Contents of `knownBlobs` are not fetched. One bad commit is reported as its own result;
+   * throws `AppError('upstream')` when the server cannot be read and `AppError('invalid')` for a glob or id that cannot be.
    */
-  async readFile(
-    path: string,
+  readFiles(
+    globs: readonly string[],
     commits: readonly ObjectId[],
     signal: AbortSignal,
     knownBlobs: ReadonlySet<ObjectId> = new Set(),
-  ): Promise<Map<ObjectId, CommitFile>> {
-    for (const commit of commits) checkObjectId(commit)
-    const query = { segments: pathSegments(path), commits, knownBlobs }
-    if (commits.length === 0) return new Map()
+  ): Promise<Map<ObjectId, CommitFiles>> {
+    return this.#read({ globs: new PathGlobs(globs, this.#limits.attributeSteps), commits, knownBlobs }, signal)
+  }
+
+  async #read(query: FileQuery, signal: AbortSignal): Promise<Map<ObjectId, CommitFiles>> {
+    for (const commit of query.commits) checkObjectId(commit)
+    if (query.commits.length === 0) return new Map()
     let strategy = await this.#bestStrategy(signal)
     for (;;) {
-      const filter = commitFilter(strategy, query.segments.length)
+      const filter = commitFilter(strategy, query.globs.firstLook)
       const reading = new FileReading(query, this.#client, filter, this.#limits, signal)
       try {
         const files = await reading.run()
         this.#strategy = strategy
         return files
       } catch (error) {
+        if (reading.overflowed) return this.#readInHalves(query, signal)
         strategy = nextStrategy(strategy, reading.refusedObjects, error)
       }
     }
   }
 
+  /** After commits had too many directories together; one alone never fails so. */
+  async #readInHalves(query: FileQuery, signal: AbortSignal): Promise<Map<ObjectId, CommitFiles>> {
+    const commits = [...new Set(query.commits)]
+    const middle = commits.length >> 1
+    const first = await this.#read({ ...query, commits: commits.slice(0, middle) }, signal)
+    const second = await this.#read({ ...query, commits: commits.slice(middle) }, signal)
+    return new Map([...first, ...second])
+  }
+
   /**
-   * The files of one commit as `git archive` takes them. Throws `AppError('upstream')`, with reason `missing` when the
-   * server does not have the commit any more.
+   * The files of one commit as `git archive` takes them, or of the directory `path` in it, named from there on. Throws
+   * `AppError('upstream')`, with reason `missing` when the server does not have the commit any more.
    */
-  async snapshot(commit: ObjectId, signal: AbortSignal): Promise<Snapshot> {
+  async snapshot(commit: ObjectId, signal: AbortSignal, path = ''): Promise<Snapshot> {
     checkObjectId(commit)
     const best = await this.#bestStrategy(signal)
     let strategy: Strategy = best === 'unfiltered' ? best : 'blob-none'
@@ -81,7 +96,7 @@ export class GitRepository {
       const filter = strategy === 'unfiltered' ? null : 'blob:none'
       const building = new SnapshotBuilding(this.#client, filter, this.#attributes, this.#limits, signal)
       try {
-        const snapshot = await building.run(commit)
+        const snapshot = await building.run(commit, path)
         if (strategy === 'unfiltered') this.#strategy = strategy
         return snapshot
       } catch (error) {
@@ -121,14 +136,6 @@ function nextStrategy(strategy: Strategy, refusedObjects: boolean, error: unknow
   const next = refusedObjects ? 'unfiltered' : STRATEGIES[STRATEGIES.indexOf(strategy) + 1]
   if (next === undefined || strategy === 'unfiltered' || gitFailureReason(error) !== 'refused') throw error
   return next
-}
-
-function pathSegments(path: string): string[] {
-  const segments = path.split('/')
-  if (segments.some((segment) => segment === '' || segment === '.' || segment === '..') || path.includes('\0')) {
-    throw new AppError('invalid', 'The path of a file in a repository must be relative, without "." or ".." parts.')
-  }
-  return segments.map((segment) => Buffer.from(segment, 'utf8').toString('latin1'))
 }
 
 function checkObjectId(id: string): void {

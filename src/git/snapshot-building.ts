@@ -7,7 +7,7 @@ import { ObjectStore } from './object-store.ts'
 import { MODE_EXECUTABLE, MODE_FILE, MODE_SYMLINK } from './objects.ts'
 import type { FileMode, ObjectId, Snapshot, SnapshotFile } from './snapshot.ts'
 import { isLfsPointer, mayBeLfsPointer, SnapshotWarnings } from './snapshot-warnings.ts'
-import { attributeBlobs, isSubmodule, TreeWalk, type WalkedEntry } from './tree-walk.ts'
+import { attributeBlobs, directoriesTo, isSubmodule, TreeWalk, type WalkedEntry } from './tree-walk.ts'
 import type { UploadPackClient } from './upload-pack-client.ts'
 
 /** Parsed `.gitattributes` files by blob id; versions of a package mostly share them. */
@@ -38,13 +38,17 @@ export class SnapshotBuilding {
     this.#pacer = new Pacer(signal)
   }
 
-  /** Throws `missing` when the server does not have the commit, and `refused` when it gives no blobs by themselves. */
-  async run(commit: ObjectId): Promise<Snapshot> {
+  /**
+   * Of the directory `path` in the commit. Throws `missing` when the server does not have the commit or the commit not
+   * the directory, and `refused` when the server gives no blobs by themselves.
+   */
+  async run(commit: ObjectId, path: string): Promise<Snapshot> {
     const refusals = await this.#fetcher.fetch([commit], { shallow: true, filter: this.#filter })
     for (const reason of refusals.values()) throw gitFailure('missing', `Commit ${commit} cannot be had: ${reason}`)
     const root = this.#store.commit(commit).tree
-    const attributeFiles = await this.#attributeFiles(await attributeBlobs(root, this.#store, this.#pacer))
-    const entries = await new TreeWalk(root, this.#store, attributeFiles, this.#limits).run(this.#pacer)
+    const directories = directoriesTo(path, root, this.#store)
+    const attributeFiles = await this.#attributeFiles(await attributeBlobs(directories, this.#store, this.#pacer))
+    const entries = await new TreeWalk(directories, this.#store, attributeFiles, this.#limits).run(this.#pacer)
     await this.#fetchBlobs(entries.filter((entry) => !isSubmodule(entry)).map(({ id }) => id))
     return { commit, ...(await this.#collect(entries)) }
   }

@@ -6,7 +6,7 @@ export type FileMode = 0o100644 | 0o100755 | 0o120000
 
 /** One file of a commit, ready to be put into an archive. */
 export interface SnapshotFile {
-  /** Path from the root, `/`-separated, in the raw bytes git holds: names need not be UTF-8. */
+  /** Path from the root, or from the directory that was asked for, `/`-separated, in the raw bytes git holds: names need not be UTF-8. */
   readonly path: Uint8Array
   readonly mode: FileMode
   /** Bytes of the content; for a symbolic link, of its target. */
@@ -15,7 +15,7 @@ export interface SnapshotFile {
   read(): Uint8Array
 }
 
-/** The files of one commit with `export-ignore` already applied, sorted by the bytes of their paths. */
+/** The files of one commit, or of a directory in it, with `export-ignore` already applied, sorted by the bytes of their paths. */
 export interface Snapshot {
   readonly commit: ObjectId
   readonly files: readonly SnapshotFile[]

@@ -4,12 +4,12 @@ import { AttributeMatcher, type AttributeScope } from './attributes.ts'
 import { cleanText, gitFailure } from './failure.ts'
 import type { GitLimits } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
-import { MODE_SUBMODULE, MODE_TREE, type TreeEntry } from './objects.ts'
+import { EMPTY_TREE, MODE_SUBMODULE, MODE_TREE, type TreeEntry } from './objects.ts'
 import type { ObjectId } from './snapshot.ts'
 
 /** A file, symbolic link or submodule that an archive would hold. */
 export interface WalkedEntry {
-  /** From the root, one character per byte. */
+  /** From the directory that is packed, one character per byte. */
   readonly path: string
   readonly mode: number
   readonly id: ObjectId
@@ -26,11 +26,39 @@ interface Directory {
   readonly above: AttributeScope | null
 }
 
-/** The blobs of every `.gitattributes` below a tree. Each distinct tree is visited once. */
-export async function attributeBlobs(root: ObjectId, store: ObjectStore, pacer: Pacer): Promise<Set<ObjectId>> {
+/** A directory and its tree; the path has one character per byte. */
+export interface TreeAt {
+  readonly path: string
+  readonly tree: ObjectId
+}
+
+/** The root and the directories down to `path`, that one last. Throws `missing` when the commit has no such directory. */
+export function directoriesTo(path: string, root: ObjectId, store: ObjectStore): TreeAt[] {
+  const found: TreeAt[] = [{ path: '', tree: root }]
+  let tree = root
+  let walked = ''
+  for (const name of path === '' ? [] : Buffer.from(path, 'utf8').toString('latin1').split('/')) {
+    const entry = store.tree(tree).find((candidate) => candidate.name === name && candidate.mode === MODE_TREE)
+    if (entry === undefined) throw gitFailure('missing', `The commit has no directory ${cleanText(path)}.`)
+    tree = entry.id
+    walked = walked === '' ? name : `${walked}/${name}`
+    found.push({ path: walked, tree })
+  }
+  return found
+}
+
+/** The blobs of every `.gitattributes` that counts in the last of these directories. Each distinct tree is visited once. */
+export async function attributeBlobs(
+  directories: readonly TreeAt[],
+  store: ObjectStore,
+  pacer: Pacer,
+): Promise<Set<ObjectId>> {
   const blobs = new Set<ObjectId>()
-  const seen = new Set([root])
-  const pending = [root]
+  for (const { tree } of directories.slice(0, -1)) {
+    for (const { mode, name, id } of store.tree(tree)) if (isAttributeFile(mode, name)) blobs.add(id)
+  }
+  const pending = directories.slice(-1).map(({ tree }) => tree)
+  const seen = new Set(pending)
   for (let tree = pending.pop(); tree !== undefined; tree = pending.pop()) {
     for (const { mode, name, id } of store.tree(tree)) {
       if (mode === MODE_TREE && !seen.has(id)) {
@@ -50,40 +78,66 @@ function isAttributeFile(mode: number, name: string): boolean {
   return name === '.gitattributes' && mode !== MODE_TREE && mode !== MODE_SUBMODULE
 }
 
-/** Walks over the trees of one commit, leaving out what `export-ignore` names (`git: archive.c`). */
+/**
+ * Walks over the trees of one commit, leaving out what `export-ignore` names (`git: archive.c`). Of a directory in it,
+ * everything is as in an archive of the whole, with names from there on; only what is said of the directory itself, or
+ * of one above, leaves nothing out: who keeps the packages of a repository out of its archive has them elsewhere.
+ */
 export class TreeWalk {
   readonly #store: ObjectStore
   readonly #files: ReadonlyMap<ObjectId, AttributeFile>
   readonly #limits: GitLimits
   readonly #matcher: AttributeMatcher
-  readonly #root: ObjectId
+  readonly #directories: readonly TreeAt[]
+  readonly #top: string
   readonly #found: WalkedEntry[] = []
   #entries = 0
 
-  /** `files`: the parsed content of the blobs that `attributeBlobs` found. */
-  constructor(root: ObjectId, store: ObjectStore, files: ReadonlyMap<ObjectId, AttributeFile>, limits: GitLimits) {
-    this.#root = root
+  /**
+   * `directories` as `directoriesTo` gives them, the one to walk last. `files`: the parsed content of the blobs that
+   * `attributeBlobs` found.
+   */
+  constructor(
+    directories: readonly TreeAt[],
+    store: ObjectStore,
+    files: ReadonlyMap<ObjectId, AttributeFile>,
+    limits: GitLimits,
+  ) {
+    this.#directories = directories
+    this.#top = directories.at(-1)?.path ?? ''
     this.#store = store
     this.#files = files
     this.#limits = limits
-    const rootFile = this.#attributeFile(store.tree(root))
+    const root = directories[0]
+    const rootFile = root === undefined ? null : this.#attributeFile(store.tree(root.tree))
     this.#matcher = new AttributeMatcher(rootFile, WANTED, { steps: limits.attributeSteps })
   }
 
   /** Everything that an archive holds, in no particular order. Throws `too_large` beyond a limit. */
   async run(pacer: Pacer): Promise<WalkedEntry[]> {
-    const pending: Directory[] = [{ path: '', tree: this.#root, depth: 0, above: null }]
+    const pending = [this.#start()]
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-      const entries = this.#store.tree(directory.tree)
-      const file = this.#attributeFile(entries)
-      const scope = file === null ? directory.above : this.#matcher.scope(directory.above, directory.path, file)
-      for (const entry of entries) {
+      const scope = this.#scope(directory)
+      for (const entry of this.#store.tree(directory.tree)) {
         const child = this.#visit(entry, directory, scope)
         if (child !== null) pending.push(child)
         if (pacer.due()) await pacer.rest()
       }
     }
     return this.#found
+  }
+
+  #start(): Directory {
+    let start: Directory = { path: '', tree: EMPTY_TREE, depth: 0, above: null }
+    for (const [depth, { path, tree }] of this.#directories.entries()) {
+      start = { path, tree, depth, above: depth === 0 ? null : this.#scope(start) }
+    }
+    return start
+  }
+
+  #scope({ path, tree, above }: Directory): AttributeScope | null {
+    const file = this.#attributeFile(this.#store.tree(tree))
+    return file === null ? above : this.#matcher.scope(above, path, file)
   }
 
   #visit(entry: TreeEntry, directory: Directory, scope: AttributeScope | null): Directory | null {
@@ -93,7 +147,8 @@ export class TreeWalk {
     const attributes = this.#matcher.attributesOf(path, isDirectory, scope)
     if (attributes.get('export-ignore') === true) return null
     if (isDirectory) return { path, tree: entry.id, depth: directory.depth + 1, above: scope }
-    this.#found.push({ path, mode: entry.mode, id: entry.id, attributes })
+    const name = this.#top === '' ? path : path.slice(this.#top.length + 1)
+    this.#found.push({ path: name, mode: entry.mode, id: entry.id, attributes })
     return null
   }
 

@@ -16,22 +16,22 @@ export interface PublishedArchiveParts {
 }
 
 /**
- * The archive of a published reference: uploaded, or built from its commit when it is not on disk. Null when the
+ * The archive of a published reference: uploaded, or built from its commit, or a directory in it, when it is not on disk. Null when the
  * repository it came from is gone. Throws AppError('upstream') and what the archive store throws.
  */
 export async function publishedArchive(
   parts: PublishedArchiveParts,
-  published: { readonly repositoryId: string; readonly reference: string },
+  published: { readonly repositoryId: string; readonly reference: string; readonly path: string },
 ): Promise<ArchiveFile | null> {
   const row = await parts.repositories.find(published.repositoryId)
   if (!row) return null
-  const key = { repositoryId: row.id, reference: published.reference, path: '' }
+  const key = { repositoryId: row.id, reference: published.reference, path: published.path }
   if (row.vcsType === 'artifact') return parts.uploads.get(key)
   return parts.archives.get(key, async (stopped) => {
     const source = await parts.openSource(row)
     try {
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_READ_MS)])
-      return await source.snapshot(published.reference, signal)
+      return await source.snapshot(published.reference, published.path, signal)
     } finally {
       await source.close()
     }

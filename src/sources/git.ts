@@ -1,11 +1,14 @@
-import type { CommitFile } from '../git/file-reading.ts'
+import type { CommitFiles, FoundFile } from '../git/file-reading.ts'
+import { directoryOf } from '../git/path-walk.ts'
 import { GitRepository } from '../git/repository.ts'
-import type { ObjectId } from '../git/snapshot.ts'
 import type { GitTransport } from '../git/transport.ts'
-import type { ManifestFile, Source } from './source.ts'
+import { shownPath } from '../git/tree-walk.ts'
+import type { CommitManifests, ManifestFile, Source } from './source.ts'
 
 const MANIFEST = 'composer.json'
 const HEADS = 'refs/heads/'
+/** Bytes of the name of a package's directory. */
+const LONGEST_DIRECTORY = 250
 
 /** Any git repository that a transport reaches. */
 export function gitSource(transport: GitTransport): Source {
@@ -19,25 +22,35 @@ export function gitSource(transport: GitTransport): Source {
         skipped: list.skipped.map(({ name, reason }) => ({ ref: name, reason })),
       }
     },
-    async manifests(commits, known, signal) {
-      const files = await repository.readFile(MANIFEST, commits, signal, known)
-      return new Map([...files].map(([commit, file]) => [commit, manifestFile(commit, file)]))
+    async manifests(commits, globs, known, signal) {
+      const files = await repository.readFiles(globs.length === 0 ? [MANIFEST] : globs, commits, signal, known)
+      return new Map([...files].map(([commit, found]) => [commit, commitManifests(found)]))
     },
-    snapshot: (commit, signal) => repository.snapshot(commit, signal),
+    snapshot: (commit, path, signal) => repository.snapshot(commit, signal, path),
     close: () => repository.close(),
   }
 }
 
-function manifestFile(commit: ObjectId, file: CommitFile): ManifestFile {
-  const nothing = { commit, committedAt: 0, blob: null, content: null, problem: null }
-  switch (file.kind) {
-    case 'file':
-      return { ...nothing, committedAt: file.committedAt, blob: file.blob, content: file.content }
-    case 'absent':
-      return { ...nothing, committedAt: file.committedAt }
-    case 'too_large':
-      return { ...nothing, committedAt: file.committedAt, problem: 'composer.json is larger than 1 MiB.' }
+function commitManifests(found: CommitFiles): CommitManifests {
+  const { commit } = found
+  switch (found.kind) {
+    case 'files':
+      return { commit, committedAt: found.committedAt, files: found.files.map(manifestFile), problem: null }
+    case 'too_many':
+      return { commit, committedAt: found.committedAt, files: [], problem: found.reason }
     case 'unreadable':
-      return { ...nothing, problem: file.reason }
+      return { commit, committedAt: 0, files: [], problem: found.reason }
   }
+}
+
+function manifestFile({ path: bytes, blob, content, tooLarge }: FoundFile): ManifestFile {
+  const directory = directoryOf(bytes)
+  const path = shownPath(directory)
+  const useless = { path, blob: null, content: null }
+  if (tooLarge) return { ...useless, problem: 'composer.json is larger than 1 MiB.' }
+  // The name stands in the database, in issues and in what people read, so it has to be one text everywhere.
+  if (directory.length > LONGEST_DIRECTORY || Buffer.from(path, 'utf8').toString('latin1') !== directory) {
+    return { ...useless, problem: 'The name of the directory is too long, or not plain text in UTF-8.' }
+  }
+  return { path, blob, content, problem: null }
 }

@@ -16,15 +16,25 @@ export interface RefList {
   readonly skipped: readonly { readonly ref: string; readonly reason: string }[]
 }
 
-/** composer.json of one commit. */
+/** A composer.json in a commit. */
 export interface ManifestFile {
-  readonly commit: ObjectId
-  /** When it was committed, Unix seconds. */
-  readonly committedAt: number
-  /** Its blob; null when the commit has none. */
+  /** Its directory, without slashes at the ends; empty for the root. */
+  readonly path: string
+  /** Its blob; null when it cannot be used. */
   readonly blob: ObjectId | null
-  /** Its bytes; null when the commit has none, or when the blob is among the known ones. */
+  /** Its bytes; null when it cannot be used, or when the blob is among the known ones. */
   readonly content: Uint8Array | null
+  /** Why it cannot be used, in one sentence. */
+  readonly problem: string | null
+}
+
+/** What one commit has of the composer.json files that were asked for. */
+export interface CommitManifests {
+  readonly commit: ObjectId
+  /** When it was committed, Unix seconds; 0 when the commit could not be read. */
+  readonly committedAt: number
+  /** In the order of their directories. */
+  readonly files: readonly ManifestFile[]
   /** Why this commit cannot be used, in one sentence. */
   readonly problem: string | null
 }
@@ -36,14 +46,18 @@ export interface Source {
    * asked; never a partial list.
    */
   refs(signal: AbortSignal): Promise<RefList>
-  /** composer.json at each of these commits, in few round trips. Blobs in `known` are named and not sent again. */
+  /**
+   * composer.json at each of these commits, in few round trips: the one at the root, or those that `globs` name when
+   * there are some. Blobs in `known` are named and not sent again.
+   */
   manifests(
     commits: readonly ObjectId[],
+    globs: readonly string[],
     known: ReadonlySet<ObjectId>,
     signal: AbortSignal,
-  ): Promise<Map<ObjectId, ManifestFile>>
-  /** The files of one commit, export-ignore already applied. */
-  snapshot(commit: ObjectId, signal: AbortSignal): Promise<Snapshot>
+  ): Promise<Map<ObjectId, CommitManifests>>
+  /** The files of one commit, or of the directory `path` in it unless that is empty; export-ignore already applied. */
+  snapshot(commit: ObjectId, path: string, signal: AbortSignal): Promise<Snapshot>
   /** Ends connections that are still open. */
   close(): Promise<void>
 }

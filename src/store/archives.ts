@@ -18,6 +18,11 @@ export interface ArchiveDigests {
   readonly createdAt: number
 }
 
+/** What names an archive among all of its repository. */
+export function placeKey({ reference, path }: Pick<ArchivePlace, 'reference' | 'path'>): string {
+  return `${reference}:${path}`
+}
+
 /** Digests of archives, written when one is first built and never changed. */
 export class ArchiveTable {
   constructor(private readonly db: Database) {}
@@ -27,13 +32,13 @@ export class ArchiveTable {
     return (await this.db.read.select(COLUMNS).from(archives).where(at(place)).get()) ?? null
   }
 
-  /** SHA-1 of the archives of whole commits of a repository, by reference. */
+  /** SHA-1 of the archives of a repository, by `placeKey`. */
   async shasums(repositoryId: string): Promise<Map<string, string>> {
     const rows = await this.db.read
-      .select({ reference: archives.reference, sha1: archives.sha1 })
+      .select({ reference: archives.reference, path: archives.path, sha1: archives.sha1 })
       .from(archives)
-      .where(and(eq(archives.repositoryId, repositoryId), eq(archives.path, '')))
-    return new Map(rows.map((row) => [row.reference, row.sha1]))
+      .where(eq(archives.repositoryId, repositoryId))
+    return new Map(rows.map((row) => [placeKey(row), row.sha1]))
   }
 
   /** Keeps the digests unless there are some; returns the ones that count. */

@@ -21,6 +21,8 @@ export interface PackageContent {
 export interface PublishedReference {
   readonly repositoryId: string
   readonly reference: string
+  /** Directory in the repository; empty for all of it. */
+  readonly path: string
   /** Pretty form of the version it was published as. */
   readonly version: string
   readonly versionNormalized: string
@@ -169,6 +171,6 @@ function or(left: SQL, versionNormalized: string | null): SQL {
 
 /** The columns of a published version that both tables have. */
 function pick<Table extends typeof versions | typeof publishedReferences>(table: Table) {
-  const { reference, version, versionNormalized, alias, releasedAt } = table
-  return { reference, version, versionNormalized, alias, releasedAt }
+  const { reference, path, version, versionNormalized, alias, releasedAt } = table
+  return { reference, path, version, versionNormalized, alias, releasedAt }
 }

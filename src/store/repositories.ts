@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import { type Alongside, type Database, nothingElse } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { republish } from './republish.ts'
-import { archives, jobs, packages, refs, repositories, versions } from './schema.ts'
+import { archives, commits, jobs, packages, refs, repositories, versions } from './schema.ts'
 import { nextRevision } from './settings.ts'
 
 /** A repository as stored; credentials are sealed. */
@@ -151,6 +151,8 @@ export class RepositoryTable {
         .where(eq(repositories.id, id))
         .returning()
         .get()
+      // What is known of its commits was read by other globs.
+      if (change.composerJsonPaths !== undefined) await tx.delete(commits).where(eq(commits.repositoryId, id))
       if (republished) await republish(tx, id, now)
       await alongside(before, after)(tx)
       return after

@@ -132,13 +132,15 @@ export async function savePackage(
         target: [versions.packageId, versions.versionNormalized],
         set: OVERWRITTEN,
         // The last guard of the promises that a published version never changes and a withdrawn one never comes back.
-        setWhere: sql`(${versions.kind} = 'branch' OR ${versions.reference} = excluded.reference)
+        setWhere: sql`(${versions.kind} = 'branch'
+            OR (${versions.reference} = excluded.reference AND ${versions.path} = excluded.path))
           AND ${versions.withdrawnAt} IS NULL`,
       })
-    const published = some.map(({ reference, version, versionNormalized, alias, releasedAt }) => ({
+    const published = some.map(({ reference, path, version, versionNormalized, alias, releasedAt }) => ({
       packageId,
       repositoryId,
       reference,
+      path,
       version,
       versionNormalized,
       alias,
@@ -184,6 +186,7 @@ const OVERWRITTEN = {
   kind: sql`excluded.kind`,
   refName: sql`excluded.ref_name`,
   reference: sql`excluded.reference`,
+  path: sql`excluded.path`,
   blob: sql`excluded.blob_id`,
   defaultBranch: sql`excluded.default_branch`,
   alias: sql`excluded.alias`,

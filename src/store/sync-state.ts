@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { chunks, ownedElsewhere, saveOutcome } from './save-outcome.ts'
-import { commits, manifests, packages, refs, versions } from './schema.ts'
+import { commits, manifests, packages, publishedReferences, refs, versions } from './schema.ts'
 
 /** A version as stored. */
 export type VersionRow = typeof versions.$inferSelect
@@ -40,7 +40,8 @@ export interface PackageSummary {
 /** Everything stored that a sync compares with what is offered. */
 export interface SyncState {
   readonly refs: ReadonlyMap<string, string>
-  readonly commits: ReadonlyMap<string, CommitRow>
+  /** By commit: a row for its root, and one for each directory with a composer.json that was asked for. */
+  readonly commits: ReadonlyMap<string, readonly CommitRow[]>
   readonly blobs: ReadonlySet<string>
   readonly packages: readonly StoredPackage[]
 }
@@ -80,18 +81,21 @@ export class SyncStateTable {
     const refRows = await rested(
       read.select({ name: refs.name, commit: refs.commit }).from(refs).where(eq(refs.repositoryId, repositoryId)),
     )
-    const commitRows = await rested(read.select().from(commits).where(eq(commits.repositoryId, repositoryId)))
+    const commitRows = await this.#commits(repositoryId)
     const blobRows = await rested(
       read.select({ blob: manifests.blob }).from(manifests).where(eq(manifests.repositoryId, repositoryId)),
     )
     const mine = eq(packages.repositoryId, repositoryId)
     const packageRows = await rested(read.select().from(packages).where(mine))
-    const ids = read.select({ id: packages.id }).from(packages).where(mine)
-    const versionRows = await rested(read.select().from(versions).where(inArray(versions.packageId, ids)))
+    const versionRows: VersionRow[] = []
+    for await (const some of chunks(packageRows, PACKAGES_PER_QUERY)) {
+      const ids = some.map((row) => row.id)
+      versionRows.push(...(await read.select().from(versions).where(inArray(versions.packageId, ids))))
+    }
     const byPackage = Map.groupBy(versionRows, (version) => version.packageId)
     return {
       refs: new Map(refRows.map((row) => [row.name, row.commit])),
-      commits: new Map(commitRows.map((row) => [row.commit, row])),
+      commits: Map.groupBy(commitRows, (row) => row.commit),
       blobs: new Set(blobRows.map((row) => row.blob)),
       packages: packageRows.map((row) => ({
         id: row.id,
@@ -101,6 +105,37 @@ export class SyncStateTable {
         versions: byPackage.get(row.id) ?? [],
       })),
     }
+  }
+
+  /** In slices: a repository of many packages has as many rows of each commit. */
+  async #commits(repositoryId: string): Promise<CommitRow[]> {
+    const found: CommitRow[] = []
+    for (let last: CommitRow | undefined; ; ) {
+      const after = last && sql`(${commits.commit}, ${commits.path}) > (${last.commit}, ${last.path})`
+      const rows: CommitRow[] = await rested(
+        this.db.read
+          .select()
+          .from(commits)
+          .where(and(eq(commits.repositoryId, repositoryId), after))
+          .orderBy(asc(commits.commit), asc(commits.path))
+          .limit(COMMITS_PER_QUERY),
+      )
+      for (const row of rows) found.push(row)
+      last = rows.at(-1)
+      if (rows.length < COMMITS_PER_QUERY) return found
+    }
+  }
+
+  /** The directory of every reference that was ever published for packages of the repository, by `publishedKey`. */
+  async publishedPaths(repositoryId: string): Promise<Map<string, string>> {
+    const rows = await rested(
+      this.db.read
+        .select({ name: packages.name, reference: publishedReferences.reference, path: publishedReferences.path })
+        .from(publishedReferences)
+        .innerJoin(packages, eq(packages.id, publishedReferences.packageId))
+        .where(eq(packages.repositoryId, repositoryId)),
+    )
+    return new Map(rows.map(({ name, reference, path }) => [publishedKey(name, reference), path]))
   }
 
   /** True when at least one version of the repository is offered. */
@@ -140,6 +175,14 @@ export class SyncStateTable {
     return this.db.write((tx) => saveOutcome(tx, outcome, now))
   }
 }
+
+/** What names a reference of a package among all of a repository. */
+export function publishedKey(name: string, reference: string): string {
+  return `${name} ${reference}`
+}
+
+const COMMITS_PER_QUERY = 10_000
+const PACKAGES_PER_QUERY = 25
 
 /** The rows of a query, and a turn of the event loop after it: a local database answers synchronously. */
 async function rested<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {

@@ -1,9 +1,15 @@
 import { branchAlias } from '../composer/branch-alias.ts'
 import { jsonValue } from '../composer/json.ts'
-import type { PackageVersion } from '../composer/repository-versions.ts'
+import type { PackageVersion, RefIssue as VersionIssue } from '../composer/repository-versions.ts'
 import { latestVersion } from '../composer/version-order.ts'
-import type { RefIssue } from '../store/repositories.ts'
-import type { PackageChange, PackageSummary, StoredPackage, VersionDraft, VersionRow } from '../store/sync-state.ts'
+import {
+  type PackageChange,
+  type PackageSummary,
+  publishedKey,
+  type StoredPackage,
+  type VersionDraft,
+  type VersionRow,
+} from '../store/sync-state.ts'
 
 /** What a sync compares. */
 export interface DiffInput {
@@ -11,8 +17,10 @@ export interface DiffInput {
   readonly stored: readonly StoredPackage[]
   /** Names that belong to another repository, with its id. */
   readonly ownedElsewhere: ReadonlyMap<string, string>
-  /** composer.json blob of a commit. */
-  readonly blobOf: (commit: string) => string
+  /** composer.json blob of a version. */
+  readonly blobOf: (version: PackageVersion) => string
+  /** The directory of references that were published before, by `publishedKey`; what is absent is not known to have another. */
+  readonly publishedPaths: ReadonlyMap<string, string>
   /** Full names of refs whose commits the source has not given yet: what they offered before stays for now. */
   readonly waiting: ReadonlySet<string>
 }
@@ -20,7 +28,7 @@ export interface DiffInput {
 /** What to write, and the refs that are refused. */
 export interface Diff {
   readonly changes: readonly PackageChange[]
-  readonly issues: readonly RefIssue[]
+  readonly issues: readonly VersionIssue[]
   /** True when a name belongs to another repository: what is offered then depends on more than the refs. */
   readonly contested: boolean
 }
@@ -30,7 +38,7 @@ export interface Diff {
  * changes; a branch moves. What is no longer offered is hidden, never deleted. Packages without a change are left out.
  */
 export function diffVersions(input: DiffInput): Diff {
-  const issues: RefIssue[] = []
+  const issues: VersionIssue[] = []
   const stored = new Map(input.stored.map((entry) => [entry.name, entry]))
   const offered = groupByPackage(input, issues)
   const changes: PackageChange[] = []
@@ -41,13 +49,13 @@ export function diffVersions(input: DiffInput): Diff {
   return { changes, issues, contested: input.ownedElsewhere.size > 0 }
 }
 
-function groupByPackage(input: DiffInput, issues: RefIssue[]): Map<string, PackageVersion[]> {
+function groupByPackage(input: DiffInput, issues: VersionIssue[]): Map<string, PackageVersion[]> {
   const groups = new Map<string, PackageVersion[]>()
   for (const version of input.offered) {
     const owner = input.ownedElsewhere.get(version.packageName)
     if (owner !== undefined) {
       issues.push({
-        ref: refName(version),
+        ...placeOf(version),
         reason: `The package name ${version.packageName} is owned by repository ${owner}.`,
       })
       continue
@@ -63,8 +71,8 @@ function diffPackage(
   name: string,
   offered: readonly PackageVersion[],
   stored: StoredPackage | undefined,
-  { blobOf, waiting }: Pick<DiffInput, 'blobOf' | 'waiting'>,
-  issues: RefIssue[],
+  { blobOf, waiting, publishedPaths }: DiffInput,
+  issues: VersionIssue[],
 ): PackageChange | null {
   const rows = new Map((stored?.versions ?? []).map((row) => [row.versionNormalized, row]))
   const save: VersionDraft[] = []
@@ -73,17 +81,18 @@ function diffPackage(
     const row = rows.get(version.versionNormalized)
     rows.delete(version.versionNormalized)
     if (row && row.withdrawnAt !== null) {
-      issues.push({ ref: refName(version), reason: `Version ${row.version} was withdrawn here and stays hidden.` })
+      issues.push({ ...placeOf(version), reason: `Version ${row.version} was withdrawn here and stays hidden.` })
       continue
     }
-    if (row && row.kind === 'tag' && row.reference !== version.reference) {
-      issues.push({ ref: refName(version), reason: movedTag(row, version) })
-      if (row.hiddenAt !== null) continue
-      kept.push({ ...version, version: row.version })
+    const moved =
+      movedTag(row, version) ?? movedDirectory(publishedPaths.get(publishedKey(name, version.reference)), version)
+    if (moved !== null) {
+      issues.push({ ...placeOf(version), reason: moved })
+      if (row && row.hiddenAt === null) kept.push({ ...version, version: row.version })
       continue
     }
     kept.push(version)
-    const draft = draftOf(version, blobOf(version.reference), row)
+    const draft = draftOf(version, blobOf(version), row)
     if (!row || differs(row, draft)) save.push(draft)
   }
   const left = [...rows.values()].filter((row) => row.hiddenAt === null)
@@ -105,14 +114,14 @@ function draftOf(version: PackageVersion, blob: string, row: VersionRow | undefi
     kind: version.ref.kind,
     refName: refName(version),
     reference: version.reference,
-    path: '',
+    path: version.path,
     blob,
     defaultBranch: version.defaultBranch,
     alias: aliasOf(version),
     time: version.time,
     releasedAt: version.releasedAt,
     // Decided at the first publication of a reference and never again: lock files hold it.
-    shasum: row?.reference === version.reference ? row.shasum : null,
+    shasum: row?.reference === version.reference && row.path === version.path ? row.shasum : null,
   }
 }
 
@@ -128,10 +137,25 @@ function refName(version: PackageVersion): string {
   return `refs/${version.ref.kind === 'tag' ? 'tags' : 'heads'}/${version.ref.name}`
 }
 
-function movedTag(row: VersionRow, version: PackageVersion): string {
+/** Where an issue belongs. */
+function placeOf(version: PackageVersion): Pick<VersionIssue, 'ref' | 'path'> {
+  return { ref: refName(version), path: version.path }
+}
+
+/** Why a tag is refused whose version was published before from another commit; null when it was not. */
+function movedTag(row: VersionRow | undefined, version: PackageVersion): string | null {
+  if (row?.kind !== 'tag' || row.reference === version.reference) return null
   const from = row.reference.slice(0, 12)
   const to = version.reference.slice(0, 12)
   return `Version ${row.version} was published from commit ${from} and never changes; the tag names ${to} now. Tag a new version.`
+}
+
+/** A commit of a package has one archive for ever, because lock files name the commit alone. */
+function movedDirectory(before: string | undefined, version: PackageVersion): string | null {
+  if (before === undefined || before === version.path) return null
+  const place = before === '' ? 'the root of the repository' : `the directory ${before}`
+  const commit = version.reference.slice(0, 12)
+  return `Commit ${commit} was published as ${version.packageName} from ${place} and never changes; a new commit can move it.`
 }
 
 /** What listings show: of the default branch when it is there, as its author means it now. */

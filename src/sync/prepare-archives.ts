@@ -1,16 +1,17 @@
 import { isAppError } from '../errors.ts'
 import { Pacer } from '../pacer.ts'
 import type { Source } from '../sources/source.ts'
+import { type ArchivePlace, placeKey } from '../store/archives.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import type { SyncOutcome, VersionDraft } from '../store/sync-state.ts'
 
 /** What a sync asks of the archive store. */
 export interface ArchiveParts {
-  /** SHA-1 of every archive of a repository that was ever built, by commit. */
+  /** SHA-1 of every archive of a repository that was ever built, by `placeKey`. */
   known(repositoryId: string): Promise<ReadonlyMap<string, string>>
-  /** Builds the archive of a commit unless it is there; returns its SHA-1. */
-  build(repositoryId: string, commit: string, source: Source, signal: AbortSignal): Promise<string>
+  /** Builds the archive of a commit, or of a directory in it, unless it is there; returns its SHA-1. */
+  build(place: ArchivePlace, source: Source, signal: AbortSignal): Promise<string>
 }
 
 /**
@@ -28,17 +29,18 @@ export async function prepareArchives(
   if (undecided.length === 0) return outcome
   const shasums = new Map(await archives.known(row.id))
   const pace = new Pacer(request.signal)
-  for (const [done, { reference, kind }] of undecided.entries()) {
+  for (const [done, { reference, path, kind }] of undecided.entries()) {
     await pace.step()
     const wanted = row.archives === 'all' || (row.archives === 'tags' && kind === 'tag')
-    if (!wanted || shasums.has(reference)) continue
+    const key = placeKey({ reference, path })
+    if (!wanted || shasums.has(key)) continue
     request.report({ done, total: undecided.length, step: 'building archives' })
-    const sha1 = await built(() => archives.build(row.id, reference, source, request.signal))
-    if (sha1 !== null) shasums.set(reference, sha1)
+    const sha1 = await built(() => archives.build({ repositoryId: row.id, reference, path }, source, request.signal))
+    if (sha1 !== null) shasums.set(key, sha1)
   }
   const decide = (draft: VersionDraft): VersionDraft => ({
     ...draft,
-    shasum: draft.shasum ?? shasums.get(draft.reference) ?? '',
+    shasum: draft.shasum ?? shasums.get(placeKey(draft)) ?? '',
   })
   return {
     ...outcome,

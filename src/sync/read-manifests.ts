@@ -1,12 +1,12 @@
 import type { CommitManifest } from '../composer/repository-versions.ts'
-import type { ManifestFile, RefList, Source } from '../sources/source.ts'
+import type { CommitManifests, ManifestFile, RefList, Source } from '../sources/source.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { CommitRow, SyncState, SyncStateTable } from '../store/sync-state.ts'
 
 /** What a sync knows of commits after asking the source for those never seen. */
 export interface Reading {
-  /** Every offered commit. */
-  readonly commits: ReadonlyMap<string, CommitRow>
+  /** Every offered commit, with a row for each directory that was found. */
+  readonly commits: ReadonlyMap<string, readonly CommitRow[]>
   /** Only those not known before. */
   readonly newCommits: readonly CommitRow[]
   readonly newManifests: readonly { blob: string; content: string }[]
@@ -18,54 +18,61 @@ export interface Reading {
 }
 
 /** The source did not give the commit, which may be different tomorrow; any other problem is the commit's own. */
-function isUnread(row: CommitRow): boolean {
-  return row.problem !== null && row.committedAt === 0
+function isUnread(rows: readonly CommitRow[]): boolean {
+  return rows.every(({ problem, committedAt }) => problem !== null && committedAt === 0)
 }
 
-/** Asks the source for composer.json at the commits never seen; blobs already stored are not sent again. */
+/**
+ * Asks the source for the composer.json files of the commits never seen: those that `globs` name, or the one at the root
+ * when there are none. Blobs already stored are not sent again.
+ */
 export async function readManifests(
   source: Source,
-  list: RefList,
-  state: SyncState,
+  { list, globs, state }: { list: RefList; globs: readonly string[]; state: SyncState },
   request: { report: (progress: JobProgress) => void; signal: AbortSignal },
 ): Promise<Reading> {
   const offered = [...new Set(list.refs.map((ref) => ref.commit))]
-  const unknown = offered.filter((commit) => {
-    const row = state.commits.get(commit)
-    return row === undefined || isUnread(row)
-  })
+  const unknown = offered.filter((commit) => isUnread(state.commits.get(commit) ?? []))
   request.report({ done: offered.length - unknown.length, total: offered.length, step: 'reading composer.json' })
-  const files =
+  const found =
     unknown.length === 0
-      ? new Map<string, ManifestFile>()
-      : await source.manifests(unknown, state.blobs, request.signal)
+      ? new Map<string, CommitManifests>()
+      : await source.manifests(unknown, globs, state.blobs, request.signal)
   const commits = new Map(state.commits)
   const newManifests = new Map<string, string>()
   const newCommits: CommitRow[] = []
+  const missed = new Set<string>()
   for (const commit of unknown) {
-    const row = commitRow(commit, files.get(commit), newManifests)
-    commits.set(commit, row)
-    newCommits.push(row)
+    const rows = commitRows(commit, found.get(commit), newManifests)
+    commits.set(commit, rows)
+    newCommits.push(...rows)
+    if (isUnread(rows) && !state.commits.has(commit)) missed.add(commit)
   }
-  return {
-    commits,
-    newCommits,
-    newManifests: [...newManifests].map(([blob, content]) => ({ blob, content })),
-    missed: new Set(newCommits.flatMap((row) => (isUnread(row) && !state.commits.has(row.commit) ? row.commit : []))),
-  }
+  return { commits, newCommits, newManifests: [...newManifests].map(([blob, content]) => ({ blob, content })), missed }
 }
 
-function commitRow(commit: string, file: ManifestFile | undefined, texts: Map<string, string>): CommitRow {
-  if (!file) return { commit, path: '', committedAt: 0, blob: null, problem: 'The source did not send this commit.' }
-  let { problem } = file
-  if (file.blob !== null && file.content !== null) {
-    const text = decode(file.content)
-    if (text === null) problem ??= 'composer.json is not valid UTF-8.'
-    // libSQL gives a text back only up to its first NUL.
-    else if (text.includes('\0')) problem ??= 'composer.json contains NUL, so it is not JSON.'
-    else texts.set(file.blob, text)
+/** One row for each file, and always one for the root: it says that the commit was read, or why not. */
+function commitRows(commit: string, found: CommitManifests | undefined, texts: Map<string, string>): CommitRow[] {
+  const root = { commit, path: '', committedAt: found?.committedAt ?? 0, blob: null }
+  if (!found) return [{ ...root, problem: 'The source did not send this commit.' }]
+  const rows = new Map<string, CommitRow>([['', { ...root, problem: found.problem }]])
+  for (const file of found.files) {
+    const problem = file.problem ?? keepText(file, texts)
+    const blob = problem === null ? file.blob : null
+    rows.set(file.path, { ...root, path: file.path, blob, problem })
   }
-  return { commit, path: '', committedAt: file.committedAt, blob: problem === null ? file.blob : null, problem }
+  return [...rows.values()]
+}
+
+/** Keeps the text of a file. Returns why it cannot be, or null. */
+function keepText({ blob, content }: ManifestFile, texts: Map<string, string>): string | null {
+  if (blob === null || content === null) return null
+  const text = decode(content)
+  if (text === null) return 'composer.json is not valid UTF-8.'
+  // libSQL gives a text back only up to its first NUL.
+  if (text.includes('\0')) return 'composer.json contains NUL, so it is not JSON.'
+  texts.set(blob, text)
+  return null
 }
 
 function decode(bytes: Uint8Array): string | null {
@@ -76,27 +83,46 @@ function decode(bytes: Uint8Array): string | null {
   }
 }
 
-/** composer.json of every offered commit, from what was just read and what is stored. */
+/** The composer.json files of every offered commit, from what was just read and what is stored. */
 export async function manifestsOf(
   table: SyncStateTable,
   repositoryId: string,
-  list: RefList,
-  read: Reading,
-): Promise<Map<string, CommitManifest>> {
-  const rows = [...new Set(list.refs.map((ref) => ref.commit))].flatMap((commit) => read.commits.get(commit) ?? [])
+  { list, globs, read }: { list: RefList; globs: readonly string[]; read: Reading },
+): Promise<Map<string, readonly CommitManifest[]>> {
+  const commits = [...new Set(list.refs.map((ref) => ref.commit))]
   const fresh = new Map(read.newManifests.map((entry) => [entry.blob, entry.content]))
-  const missing = [...new Set(rows.flatMap((row) => (row.blob !== null && !fresh.has(row.blob) ? [row.blob] : [])))]
-  const stored = await table.manifests(repositoryId, missing)
+  const missing = new Set<string>()
+  for (const commit of commits) {
+    for (const { blob } of read.commits.get(commit) ?? []) if (blob !== null && !fresh.has(blob)) missing.add(blob)
+  }
+  const stored = await table.manifests(repositoryId, [...missing])
   const bytes = new Map([...fresh, ...stored].map(([blob, text]) => [blob, new TextEncoder().encode(text)]))
   return new Map(
-    rows.map((row) => [
-      row.commit,
-      {
-        committedAt: row.committedAt,
-        content: (row.blob === null ? null : bytes.get(row.blob)) ?? null,
-        ...(row.blob === null ? {} : { blob: row.blob }),
-        ...(row.problem === null ? {} : { problem: row.problem }),
-      },
-    ]),
+    commits.flatMap((commit) => {
+      const rows = read.commits.get(commit)
+      return rows === undefined ? [] : [[commit, manifestsIn(rows, globs.length > 0, bytes)] as const]
+    }),
   )
 }
+
+function manifestsIn(
+  rows: readonly CommitRow[],
+  byGlobs: boolean,
+  bytes: ReadonlyMap<string, Uint8Array>,
+): CommitManifest[] {
+  const said = byGlobs ? rows.filter(({ blob, problem }) => blob !== null || problem !== null) : rows
+  const [first] = rows
+  if (said.length === 0 && first !== undefined) {
+    return [{ committedAt: first.committedAt, content: null, problem: NOTHING_NAMED }]
+  }
+  const inOrder = [...said].sort((a, b) => (a.path < b.path ? -1 : 1))
+  return inOrder.map(({ path, committedAt, blob, problem }) => ({
+    path,
+    committedAt,
+    content: (blob === null ? null : bytes.get(blob)) ?? null,
+    ...(blob === null ? {} : { blob }),
+    ...(problem === null ? {} : { problem }),
+  }))
+}
+
+const NOTHING_NAMED = 'There is no composer.json that composer_json_paths names.'

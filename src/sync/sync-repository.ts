@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { matchesAny, namePatterns } from '../composer/name-pattern.ts'
+import { fullRefName, type OfferedRef } from '../composer/ref-order.ts'
 import {
-  type OfferedRef,
   type PackageVersion,
+  type RefIssue,
   type RepositoryInput,
   type RepositoryVersions,
   versionSteps,
@@ -10,13 +11,15 @@ import {
 import { AppError } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
 import { Pacer } from '../pacer.ts'
+import { manifestGlobs } from '../sources/manifest-paths.ts'
 import type { RefList, Source } from '../sources/source.ts'
 import type { JobProgress, JobResult } from '../store/jobs.ts'
-import type { RefIssue, RepositoryRow, RepositoryTable } from '../store/repositories.ts'
+import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
 import { type Diff, diffVersions } from './diff.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
+import { issueTexts } from './ref-issues.ts'
 import { nextLook } from './schedule.ts'
 import { resultOf, unchangedResult } from './sync-result.ts'
 
@@ -61,8 +64,17 @@ export async function syncRepository(parts: SyncParts, request: SyncRequest): Pr
     }
     const state = await parts.state.load(row.id)
     if (!request.acceptRemovals) refuseHalfGone(list, state)
-    const read = await readManifests(source, list, state, request)
-    const outcome = await makeOutcome(parts, row, { list, state, read, digest, nextSyncAt, signal: request.signal })
+    const globs = manifestGlobs(row.composerJsonPaths)
+    const read = await readManifests(source, { list, globs, state }, request)
+    const outcome = await makeOutcome(parts, row, {
+      list,
+      globs,
+      state,
+      read,
+      digest,
+      nextSyncAt,
+      signal: request.signal,
+    })
     const withArchives = await prepareArchives(parts.archives, row, source, outcome, request)
     request.report({ done: list.refs.length, total: list.refs.length, step: 'saving' })
     request.signal.throwIfAborted()
@@ -83,7 +95,8 @@ const NO_PACKAGES = {
 function refsDigest(list: RefList, row: RepositoryRow): string {
   const hash = createHash('sha256')
   const lines = list.refs.map((ref) => `${ref.commit} ${ref.name}`).sort()
-  hash.update(JSON.stringify([FORMAT, list.defaultBranch, row.packageFilter, lines]))
+  const settings = [row.packageFilter, row.composerJsonPaths]
+  hash.update(JSON.stringify([FORMAT, list.defaultBranch, ...settings, lines]))
   return hash.digest('hex')
 }
 
@@ -101,6 +114,7 @@ function refuseHalfGone(list: RefList, state: SyncState): void {
 
 interface Findings {
   readonly list: RefList
+  readonly globs: readonly string[]
   readonly state: SyncState
   readonly read: Reading
   readonly digest: string
@@ -110,15 +124,18 @@ interface Findings {
 
 async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findings): Promise<SyncOutcome> {
   const { list, state, read, digest } = findings
-  const manifests = await manifestsOf(parts.state, row.id, list, read)
+  const manifests = await manifestsOf(parts.state, row.id, findings)
   const refs = list.refs.map((ref) => shortRef(ref))
   const found = await paced({ refs, defaultBranch: list.defaultBranch, manifests }, findings.signal)
   const { offered, filtered } = applyFilter(found.versions, row.packageFilter)
   const names = [...new Set(offered.map((version) => version.packageName))]
   const ownedElsewhere = await parts.state.ownedElsewhere(row.id, names)
-  const blobOf = (commit: string) => read.commits.get(commit)?.blob ?? ''
+  const blobOf = ({ reference, path }: PackageVersion) =>
+    read.commits.get(reference)?.find((file) => file.path === path)?.blob ?? ''
   const waiting = new Set(list.refs.flatMap((ref) => (read.missed.has(ref.commit) ? ref.name : [])))
-  const diff = diffVersions({ offered, stored: state.packages, ownedElsewhere, blobOf, waiting })
+  const publishedPaths = await publishedPathsOf(parts, row, state)
+  const stored = state.packages
+  const diff = diffVersions({ offered, stored, ownedElsewhere, blobOf, waiting, publishedPaths })
   return {
     repositoryId: row.id,
     refs: refRows(list, [...found.issues, ...diff.issues, ...filtered]),
@@ -131,6 +148,12 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
     nextSyncAt: findings.nextSyncAt,
     problem: anythingOffered(diff, state) ? null : NO_PACKAGES,
   }
+}
+
+/** Where the archives of references come from, unless all of them are of the root and stay so. */
+async function publishedPathsOf(parts: SyncParts, row: RepositoryRow, state: SyncState): Promise<Map<string, string>> {
+  const isOfRoot = state.packages.every(({ versions }) => versions.every(({ path }) => path === ''))
+  return row.composerJsonPaths === null && isOfRoot ? new Map() : parts.state.publishedPaths(row.id)
 }
 
 /** Marks the digest of a listing whose outcome may change although the listing does not; it equals no other. */
@@ -153,7 +176,10 @@ function applyFilter(versions: readonly PackageVersion[], filter: string | null)
   const filtered: RefIssue[] = []
   for (const version of versions) {
     if (patterns.length === 0 || matchesAny(patterns, version.packageName)) offered.push(version)
-    else filtered.push({ ref: longName(version.ref), reason: `package_filter leaves out ${version.packageName}.` })
+    else {
+      const reason = `package_filter leaves out ${version.packageName}.`
+      filtered.push({ ref: fullRefName(version.ref), path: version.path, reason })
+    }
   }
   return { offered, filtered }
 }
@@ -166,7 +192,7 @@ function anythingOffered(diff: Diff, state: SyncState): boolean {
 }
 
 function refRows(list: RefList, issues: readonly RefIssue[]): RefRow[] {
-  const reasons = new Map(issues.map((issue) => [issue.ref, issue.reason]))
+  const reasons = issueTexts(issues)
   const offered = list.refs.map(({ name, commit }) => ({ name, commit, issue: reasons.get(name) ?? null }))
   // Names that are no UTF-8 are shown with replacement characters, and two of them may look the same.
   const names = new Set(list.refs.map(({ name }) => name))
@@ -183,10 +209,6 @@ function shortRef(ref: { name: string; commit: string }): OfferedRef {
   const tag = ref.name.startsWith('refs/tags/')
   const name = ref.name.slice(tag ? 'refs/tags/'.length : 'refs/heads/'.length)
   return { kind: tag ? 'tag' : 'branch', name, commit: ref.commit }
-}
-
-function longName(ref: OfferedRef): string {
-  return `refs/${ref.kind === 'tag' ? 'tags' : 'heads'}/${ref.name}`
 }
 
 function logOutcome(logger: Logger, row: RepositoryRow, outcome: SyncOutcome): void {

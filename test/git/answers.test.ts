@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { pktLine } from '../../src/git/pkt-line.ts'
-import { GitRepository } from '../../src/git/repository.ts'
 import { SmartHttpTransport } from '../../src/git/smart-http.ts'
 import { soon } from '../support/git-client.ts'
 import { buildPack, objectId } from '../support/git-pack.ts'
 import { ADVERTISEMENT, answer, CAPABILITIES, failure, RESULT, scripted } from '../support/git-scripted.ts'
+import { OneFileRepository } from '../support/one-file.ts'
 
 describe('answers to ls-refs', () => {
   const id = 'a'.repeat(40)
@@ -162,7 +162,7 @@ describe('answers to fetch', () => {
       const packed = buildPack(request.includes('filter') ? trees : [...trees, { type: 'blob', content: manifest }])
       return reply(pktLine('packfile'), band(1, packed), '0000')
     }
-    const git = new GitRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
+    const git = new OneFileRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
     const file = (await git.readFile('composer.json', [wanted], soon())).get(wanted)
     expect(file?.kind === 'file' ? Buffer.from(file.content ?? []).toString() : file).toBe(manifest)
     expect(requests).toEqual(['tree:1', 'object', 'none'])
@@ -178,7 +178,7 @@ describe('answers to fetch', () => {
       filters.push(/filter (\S+)/.exec(Buffer.from(body ?? []).toString())?.[1] ?? 'none')
       return reply(pktLine('packfile'), band(1, pack), '0000')
     }
-    const git = new GitRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
+    const git = new OneFileRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
     await git.readFile('composer.json', [id], soon())
     expect(filters).toEqual(['tree:0'])
   })

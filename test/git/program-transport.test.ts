@@ -6,12 +6,12 @@ import { messageOf } from '../../src/errors.ts'
 import { gitFailureReason } from '../../src/git/failure.ts'
 import { localRepositoryPath } from '../../src/git/local-path.ts'
 import { localTransport } from '../../src/git/local-transport.ts'
-import { GitRepository } from '../../src/git/repository.ts'
 import { type SshOptions, sshArguments, sshTransport } from '../../src/git/ssh-transport.ts'
 import { parseGitUrl } from '../../src/git/url.ts'
 import { archivedFiles } from '../support/git-archive.ts'
 import { soon } from '../support/git-client.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
+import { OneFileRepository } from '../support/one-file.ts'
 
 let root = ''
 let repository: TestGitRepository
@@ -34,7 +34,7 @@ const reasonOf = (work: Promise<unknown>) =>
   )
 
 /** Reads all there is and compares it with git. */
-async function expectReadable(git: GitRepository): Promise<void> {
+async function expectReadable(git: OneFileRepository): Promise<void> {
   const { refs, head } = await git.listRefs(soon())
   expect(head?.commit).toBe(repository.resolve('main'))
   expect(refs.length).toBe(4)
@@ -57,7 +57,7 @@ describe('a repository on this machine', () => {
   test('is read through the git program, one process for all requests', async () => {
     const path = localRepositoryPath(`file://${encodeURI(repository.path)}`, [root])
     const counter = script('counting-git', `echo x >> '${root}/starts'\nexec git "$@"`)
-    const git = new GitRepository(localTransport(path, { program: counter }))
+    const git = new OneFileRepository(localTransport(path, { program: counter }))
     await expectReadable(git)
     expect(readFileSync(join(root, 'starts'), 'utf8')).toBe('x\n')
     await git.close()
@@ -67,13 +67,13 @@ describe('a repository on this machine', () => {
   })
 
   test('two tasks at once get a process each', async () => {
-    const git = new GitRepository(localTransport(repository.path))
+    const git = new OneFileRepository(localTransport(repository.path))
     await Promise.all([expectReadable(git), expectReadable(git), expectReadable(git)])
     await git.close()
   })
 
   test('a failure of one request leaves the next one working', async () => {
-    const git = new GitRepository(localTransport(repository.path))
+    const git = new OneFileRepository(localTransport(repository.path))
     const files = await git.readFile('composer.json', ['1'.repeat(40), repository.resolve('main')], soon())
     expect([...files.values()].map(({ kind }) => kind)).toEqual(['unreadable', 'file'])
     await expectReadable(git)
@@ -81,15 +81,17 @@ describe('a repository on this machine', () => {
   })
 
   test('no repository, no git', async () => {
-    expect(await reasonOf(new GitRepository(localTransport(root)).listRefs(soon()))).toStartWith('missing: ')
+    expect(await reasonOf(new OneFileRepository(localTransport(root)).listRefs(soon()))).toStartWith('missing: ')
     const missing = localTransport(repository.path, { program: join(root, 'no-such-git') })
-    expect(await reasonOf(new GitRepository(missing).listRefs(soon()))).toMatch(/^unsupported: .*no-such-git/)
+    expect(await reasonOf(new OneFileRepository(missing).listRefs(soon()))).toMatch(/^unsupported: .*no-such-git/)
   })
 
   test('an abort ends the program and what it started', async () => {
     const slow = script('slow-git', `sleep 60 & echo $! > '${root}/child'\nwait`)
     const controller = new AbortController()
-    const listing = new GitRepository(localTransport(repository.path, { program: slow })).listRefs(controller.signal)
+    const listing = new OneFileRepository(localTransport(repository.path, { program: slow })).listRefs(
+      controller.signal,
+    )
     while (!existsSync(join(root, 'child')) || readFileSync(join(root, 'child'), 'utf8') === '') await Bun.sleep(5)
     controller.abort(new Error('enough'))
     await expect(listing).rejects.toThrow('enough')
@@ -102,7 +104,7 @@ describe('a repository on this machine', () => {
   test('the environment is our own', async () => {
     const printing = script('printing-git', `env > '${root}/environment'\nexit 1`)
     process.env.SECRET_OF_THE_SERVER = 'x'
-    await reasonOf(new GitRepository(localTransport(repository.path, { program: printing })).listRefs(soon()))
+    await reasonOf(new OneFileRepository(localTransport(repository.path, { program: printing })).listRefs(soon()))
     delete process.env.SECRET_OF_THE_SERVER
     const environment = readFileSync(join(root, 'environment'), 'utf8')
     expect(environment).toContain('GIT_PROTOCOL=version=2')
@@ -150,7 +152,7 @@ describe('a repository over ssh', () => {
   test('first use: the key of the host is reported, the private key lies in a file only for the login', async () => {
     const keys: string[] = []
     const program = fakeSsh('ssh-first')
-    const git = new GitRepository(sshTransport(options(program, { onHostKey: (key) => void keys.push(key) })))
+    const git = new OneFileRepository(sshTransport(options(program, { onHostKey: (key) => void keys.push(key) })))
     await expectReadable(git)
     await git.close()
     await expectReadable(git)
@@ -165,7 +167,7 @@ describe('a repository over ssh', () => {
 
   test('a server that drops the variable is asked once more with an assignment', async () => {
     const program = fakeSsh('ssh-strict', { acceptsVariables: false })
-    const git = new GitRepository(sshTransport(options(program, { hostKey: HOST_KEY })))
+    const git = new OneFileRepository(sshTransport(options(program, { hostKey: HOST_KEY })))
     await expectReadable(git)
     await git.close()
     const words = readFileSync(`${program}.arguments`, 'utf8').trimEnd().split('\n')
@@ -177,7 +179,7 @@ describe('a repository over ssh', () => {
       'ssh-old',
       `echo x >> '${root}/attempts'\nexec env -u GIT_PROTOCOL git upload-pack "${repository.path}"`,
     )
-    const git = new GitRepository(sshTransport(options(program, { hostKey: HOST_KEY })))
+    const git = new OneFileRepository(sshTransport(options(program, { hostKey: HOST_KEY })))
     expect(await reasonOf(git.listRefs(soon()))).toMatch(/^unsupported: .*version 2/)
     expect(readFileSync(join(root, 'attempts'), 'utf8')).toBe('x\nx\n')
   })
@@ -196,7 +198,7 @@ describe('a repository over ssh', () => {
         `ssh-${name.replaceAll(' ', '-')}`,
         `printf '%s\\n' "$@" > "$0.arguments"\ncat >&2 <<'END'\n${stderr}\nEND\nexit 255`,
       )
-      const git = new GitRepository(sshTransport(options(program, { hostKey: HOST_KEY })))
+      const git = new OneFileRepository(sshTransport(options(program, { hostKey: HOST_KEY })))
       const said = await reasonOf(git.listRefs(soon()))
       expect(said).toStartWith(`${reason}: `)
       expect(said).not.toContain('/x')
@@ -206,11 +208,13 @@ describe('a repository over ssh', () => {
 
   test('an ssh that reports no host key on first use, and a callback that fails', async () => {
     const silent = script('ssh-silent', `exec git upload-pack "${repository.path}"`)
-    expect(await reasonOf(new GitRepository(sshTransport(options(silent))).listRefs(soon()))).toStartWith('host_key: ')
+    expect(await reasonOf(new OneFileRepository(sshTransport(options(silent))).listRefs(soon()))).toStartWith(
+      'host_key: ',
+    )
     const refuse = () => {
       throw new Error('cannot be recorded')
     }
-    const git = new GitRepository(sshTransport(options(fakeSsh('ssh-unrecorded'), { onHostKey: refuse })))
+    const git = new OneFileRepository(sshTransport(options(fakeSsh('ssh-unrecorded'), { onHostKey: refuse })))
     expect(await reasonOf(git.listRefs(soon()))).toContain('cannot be recorded')
   })
 

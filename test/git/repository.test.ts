@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../../src/errors.ts'
-import type { CommitFile } from '../../src/git/file-reading.ts'
 import { httpRepository, soon } from '../support/git-client.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
+import type { CommitFile } from '../support/one-file.ts'
 
 let root = ''
 let repository: TestGitRepository

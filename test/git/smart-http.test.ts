@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { AppError } from '../../src/errors.ts'
 import { pktLine } from '../../src/git/pkt-line.ts'
-import { GitRepository } from '../../src/git/repository.ts'
 import { type GitHttpResponse, SmartHttpTransport } from '../../src/git/smart-http.ts'
 import { httpRepository, sendWithFetch, soon } from '../support/git-client.ts'
 import { type GitServer, type GitServerOptions, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository, type TestGitRepository } from '../support/git-repository.ts'
 import { ADVERTISEMENT, answer, CAPABILITIES, failure, RESULT } from '../support/git-scripted.ts'
+import { OneFileRepository } from '../support/one-file.ts'
 
 let root = ''
 let repository: TestGitRepository
@@ -53,7 +53,7 @@ describe('servers that cannot be read', () => {
     expect((await failure(httpRepository(url).listRefs(soon()))).reason).toBe('auth')
     const authorised = { authorization: `Basic ${btoa('me:secret')}` }
     const open = (path: string) =>
-      new GitRepository(new SmartHttpTransport(server.url + path, sendWithFetch(authorised)))
+      new OneFileRepository(new SmartHttpTransport(server.url + path, sendWithFetch(authorised)))
     expect((await open('/lib.git').listRefs(soon())).refs.length).toBe(2)
     expect((await failure(open('/none.git').listRefs(soon()))).reason).toBe('missing')
     expect((await failure(httpRepository('http://127.0.0.1:1/lib.git').listRefs(soon()))).reason).toBe('unreachable')
@@ -75,7 +75,7 @@ describe('servers that cannot be read', () => {
   for (const [status, headers, reason] of statuses) {
     test(`HTTP ${status} ${JSON.stringify(headers)} is ${reason}`, async () => {
       const send = async () => answer('no', 'text/plain', { status, headers })
-      const git = new GitRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
+      const git = new OneFileRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
       const failed = await failure(git.listRefs(soon()))
       expect(failed.reason).toBe(reason)
       expect(failed.details).toMatchObject({ status })
@@ -96,7 +96,7 @@ describe('servers that cannot be read', () => {
       [pktLine('ERR Repository not found'), ADVERTISEMENT, 'missing'],
     ] as const) {
       const send = async () => answer(body, type)
-      const git = new GitRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
+      const git = new OneFileRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
       expect([body, (await failure(git.listRefs(soon()))).reason]).toEqual([body, reason])
     }
   })
@@ -106,7 +106,7 @@ describe('servers that cannot be read', () => {
       method === 'GET'
         ? answer(`${pktLine('# service=git-upload-pack')}0000${CAPABILITIES}`, `${ADVERTISEMENT}; charset=utf-8`)
         : answer('0000', RESULT)
-    const git = new GitRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
+    const git = new OneFileRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
     expect(await git.listRefs(soon())).toEqual({ head: null, refs: [], skipped: [] })
   })
 })
@@ -124,7 +124,7 @@ describe('requests', () => {
       },
     })
     const url = `http://127.0.0.1:${redirecting.port}/old.git`
-    const git = new GitRepository(new SmartHttpTransport(url, sendWithFetch({}, true)))
+    const git = new OneFileRepository(new SmartHttpTransport(url, sendWithFetch({}, true)))
     expect((await git.listRefs(soon())).refs.length).toBe(2)
     await redirecting.stop(true)
   })
@@ -134,7 +134,7 @@ describe('requests', () => {
       const { status, headers, body } = answer(CAPABILITIES, ADVERTISEMENT)
       return { status, headers, body, url: 'http://127.0.0.1/login' }
     }
-    const git = new GitRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
+    const git = new OneFileRepository(new SmartHttpTransport('http://127.0.0.1/lib.git', send))
     expect((await failure(git.listRefs(soon()))).reason).toBe('protocol')
   })
 
@@ -142,7 +142,7 @@ describe('requests', () => {
     const server = await serve({ filters: 'none' })
     const bodies: string[] = []
     const plain = sendWithFetch()
-    const git = new GitRepository(
+    const git = new OneFileRepository(
       new SmartHttpTransport(`${server.url}/lib.git/`, (request) => {
         expect(request.headers['git-protocol']).toBe('version=2')
         const { body = new Uint8Array(0) } = request
@@ -164,7 +164,7 @@ describe('requests', () => {
     const refusing = new SmartHttpTransport('http://127.0.0.1/x', async () => {
       throw new AppError('invalid', 'This address is not allowed.')
     })
-    await expect(new GitRepository(refusing).listRefs(soon())).rejects.toMatchObject({ kind: 'invalid' })
+    await expect(new OneFileRepository(refusing).listRefs(soon())).rejects.toMatchObject({ kind: 'invalid' })
     const silent = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Promise<Response>(() => undefined) })
     const controller = new AbortController()
     setTimeout(() => controller.abort(new Error('enough waited')), 20)

@@ -37,6 +37,7 @@ describe('uploads', () => {
   test.each([
     [{ credential_type: 'token', auth_credentials: 'x' }, 'credential_type'],
     [{ package_filter: 'a/*' }, 'package_filter'],
+    [{ composer_json_paths: 'a/*' }, 'composer_json_paths'],
     [{ sync_interval: 60 }, 'sync_interval'],
     [{ archives: 'all' }, 'archives'],
     [{ expose_source: true }, 'expose_source'],

@@ -218,6 +218,16 @@ describe('a repository', () => {
     })
   })
 
+  test('composer_json_paths', async () => {
+    const composer_json_paths = 'packages/*, composer.json'
+    expect(await patchAndSync({ composer_json_paths })).toMatchObject({ status: 'active', versions: 2 })
+    expect(await patchAndSync({ composer_json_paths: 'lib/*/composer.json' })).toMatchObject({
+      error_code: 'no_packages',
+      versions: 0,
+    })
+    expect(await patchAndSync({ composer_json_paths: null })).toMatchObject({ status: 'active', versions: 2 })
+  })
+
   test('sync_interval', async () => {
     const before = Number(subject.next_sync_at)
     await patch({ sync_interval: 100_000 })
@@ -244,6 +254,14 @@ describe('a repository', () => {
     [{ credential_type: 'password' }, 'credential_type'],
     [{ credential_type: 'http_basic', auth_credentials: 'no-colon' }, 'auth_credentials'],
     [{ package_filter: 5 }, 'package_filter'],
+    [{ composer_json_paths: '' }, 'composer_json_paths'],
+    [{ composer_json_paths: '/packages/*' }, 'composer_json_paths'],
+    [{ composer_json_paths: 'packages/*/' }, 'composer_json_paths'],
+    [{ composer_json_paths: 'a/../b' }, 'composer_json_paths'],
+    [{ composer_json_paths: 'a,,b' }, 'composer_json_paths'],
+    [{ composer_json_paths: 'a\\b' }, 'composer_json_paths'],
+    [{ composer_json_paths: 'x'.repeat(501) }, 'composer_json_paths'],
+    [{ composer_json_paths: Array(21).fill('a').join(',') }, 'composer_json_paths'],
     [{ sync_interval: 9 }, 'sync_interval'],
     [{ archives: 'never' }, 'archives'],
     [{ expose_source: 'yes' }, 'expose_source'],

@@ -37,8 +37,8 @@ async function readAll(url: string, options: Parameters<typeof source>[1] = {}) 
   const opened = await source(url, options)
   const list = await opened.refs(soon())
   const commits = [...new Set(list.refs.map((ref) => ref.commit))]
-  const files = await opened.manifests(commits, new Set(), soon())
-  const { entries } = { entries: await opened.snapshot(commits[0] ?? '', soon()) }
+  const files = await opened.manifests(commits, [], new Set(), soon())
+  const { entries } = { entries: await opened.snapshot(commits[0] ?? '', '', soon()) }
   await opened.close()
   return { list, file: files.get(commits[0] ?? ''), snapshot: entries }
 }
@@ -58,16 +58,17 @@ describe('a git source', () => {
       { name: 'refs/tags/1.0.0', commit },
     ])
     expect(list.defaultBranch).toBe('main')
-    expect(file).toMatchObject({ commit, blob: repository.resolve('main:composer.json'), problem: null })
-    expect(new TextDecoder().decode(file?.content ?? new Uint8Array())).toBe('{"name":"acme/lib"}')
+    const blob = repository.resolve('main:composer.json')
+    const content = new TextEncoder().encode('{"name":"acme/lib"}')
+    expect(file).toMatchObject({ commit, files: [{ path: '', blob, content, problem: null }], problem: null })
   })
 
   test('does not send a blob that is known', async () => {
     const opened = await source(`${server.url}/lib.git`)
     const commit = repository.resolve('main')
     const blob = repository.resolve('main:composer.json')
-    const files = await opened.manifests([commit], new Set([blob]), soon())
-    expect(files.get(commit)).toMatchObject({ blob, content: null, problem: null })
+    const files = await opened.manifests([commit], [], new Set([blob]), soon())
+    expect(files.get(commit)?.files).toEqual([{ path: '', blob, content: null, problem: null }])
   })
 
   test.each([

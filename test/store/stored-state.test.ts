@@ -67,7 +67,7 @@ describe.each([
     )
     const state = await store.state.load('repo_a')
     expect(state.packages.map((entry) => [entry.name, entry.versions.length])).toEqual([['acme/lib', 450]])
-    expect([state.refs.size, state.commits.get(A)?.committedAt, [...state.blobs]]).toEqual([450, 5, [B]])
+    expect([state.refs.size, state.commits.get(A)?.[0]?.committedAt, [...state.blobs]]).toEqual([450, 5, [B]])
     expect((await store.state.manifests('repo_a', [B])).get(B)).toContain('\u{1f9e9}')
     expect(await store.repositories.find('repo_a')).toMatchObject({ status: 'active', lastSyncedAt: 1_000 })
     expect((await store.repositories.counts(['repo_a'])).get('repo_a')).toEqual({ packages: 1, versions: 450 })

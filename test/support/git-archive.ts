@@ -7,9 +7,19 @@ export interface ArchivedFile {
   content: Uint8Array
 }
 
-/** The files that real git puts into an archive of a commit, sorted by the bytes of their paths. */
-export function archivedFiles(repository: TestGitRepository, commit: string): ArchivedFile[] {
-  const tar = Buffer.from(repository.gitBytes(['archive', '--format=tar', commit]))
+/**
+ * The files that real git puts into an archive of a commit, sorted by the bytes of their paths; of a directory in it,
+ * with paths from there on.
+ */
+export function archivedFiles(repository: TestGitRepository, commit: string, directory = ''): ArchivedFile[] {
+  const only = directory === '' ? [] : [directory]
+  const tar = Buffer.from(repository.gitBytes(['archive', '--format=tar', commit, ...only]))
+  const below = Buffer.from(directory === '' ? '' : `${directory}/`).toString('latin1')
+  const files = filesIn(tar).map((file) => ({ ...file, path: file.path.slice(below.length) }))
+  return files.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+function filesIn(tar: Buffer): ArchivedFile[] {
   const files: ArchivedFile[] = []
   let extended: Record<string, string> = {}
   for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
@@ -32,7 +42,7 @@ export function archivedFiles(repository: TestGitRepository, commit: string): Ar
     }
     at += 512 + Math.ceil(size / 512) * 512
   }
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return files
 }
 
 /** Lines of a pax header: `<length> <key>=<value>`. */

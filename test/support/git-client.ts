@@ -1,6 +1,6 @@
 import type { GitLimits } from '../../src/git/limits.ts'
-import { GitRepository } from '../../src/git/repository.ts'
 import { type GitHttpSend, SmartHttpTransport } from '../../src/git/smart-http.ts'
+import { OneFileRepository } from './one-file.ts'
 
 /** Sends as the product does, without its address guard: loopback only. Follows no redirect unless `follow` is set. */
 export function sendWithFetch(headers: Record<string, string> = {}, follow = false): GitHttpSend {
@@ -15,8 +15,8 @@ export function sendWithFetch(headers: Record<string, string> = {}, follow = fal
 }
 
 /** A repository read over HTTP from a test server. */
-export function httpRepository(url: string, limits: Partial<GitLimits> = {}): GitRepository {
-  return new GitRepository(new SmartHttpTransport(url, sendWithFetch()), limits)
+export function httpRepository(url: string, limits: Partial<GitLimits> = {}): OneFileRepository {
+  return new OneFileRepository(new SmartHttpTransport(url, sendWithFetch()), limits)
 }
 
 /** A signal that ends a test which hangs. */

@@ -1,8 +1,8 @@
 import { AppError, messageOf } from '../../src/errors.ts'
 import { gitFailureReason } from '../../src/git/failure.ts'
 import { pktLine } from '../../src/git/pkt-line.ts'
-import { GitRepository } from '../../src/git/repository.ts'
 import { type GitHttpResponse, SmartHttpTransport } from '../../src/git/smart-http.ts'
+import { OneFileRepository } from './one-file.ts'
 
 /** How a piece of work failed; reason `none` when it did not. */
 export async function failure(
@@ -32,9 +32,9 @@ export function answer(
 }
 
 /** A repository whose server answers from memory: capabilities, then one answer for each command. */
-export function scripted(...answers: (GitHttpResponse | (() => GitHttpResponse))[]): GitRepository {
+export function scripted(...answers: (GitHttpResponse | (() => GitHttpResponse))[]): OneFileRepository {
   let next = 0
-  return new GitRepository(
+  return new OneFileRepository(
     new SmartHttpTransport('http://127.0.0.1/lib.git', async ({ method }) => {
       if (method === 'GET') return answer(CAPABILITIES, ADVERTISEMENT)
       const given = answers[Math.min(next++, answers.length - 1)]

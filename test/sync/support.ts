@@ -67,15 +67,14 @@ export class SyncStage {
     const { repositories, state, jobs } = store
     const secretBox = createSecretBox(new Uint8Array(32))
     const openSource = sourceOpener({ secretBox, http, githubApps, repositories, localRoots: [directory], now })
-    const key = (repositoryId: string, reference: string) => ({ repositoryId, reference, path: '' })
     const parts = {
       repositories,
       state,
       openSource,
       archives: {
         known: (id: string) => index.shasums(id),
-        build: async (...[id, commit, source, signal]: BuildArguments) =>
-          (await archives.get(key(id, commit), (stop) => source.snapshot(commit, stop), signal)).sha1,
+        build: async (...[place, source, signal]: BuildArguments) =>
+          (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
       },
       syncInterval: options.interval ?? 900,
       now,
@@ -149,10 +148,10 @@ export class SyncStage {
   }
 
   /** Builds the archive of a commit as a download does, and returns its SHA-1. */
-  async download(id: string, reference: string): Promise<string> {
+  async download(id: string, reference: string, path = ''): Promise<string> {
     const source = await this.openSource(await this.row(id))
-    const key = { repositoryId: id, reference, path: '' }
-    return (await this.archives.get(key, (stop) => source.snapshot(reference, stop))).sha1
+    const key = { repositoryId: id, reference, path }
+    return (await this.archives.get(key, (stop) => source.snapshot(reference, path, stop))).sha1
   }
 
   /** Issues by ref. */

@@ -83,8 +83,11 @@ function wrap(name: string, versions: string, { minified }: Pick<DocumentForm, '
   return `{"packages":{${JSON.stringify(name)}:${versions}}${form}${policies}}`
 }
 
+/** A clone has the package only when it is all of the repository. */
 function sourceOf(row: VersionRow, url: string | null): { source?: string } {
-  return url === null ? {} : { source: JSON.stringify({ type: 'git', url, reference: row.reference }) }
+  return url === null || row.path !== ''
+    ? {}
+    : { source: JSON.stringify({ type: 'git', url, reference: row.reference }) }
 }
 
 /** Fields of composer.json by blob, each text read once. */

@@ -11,6 +11,7 @@ interface NewRepositoryFields {
   readonly credential_type?: string
   readonly auth_credentials?: unknown
   readonly package_filter?: unknown
+  readonly composer_json_paths?: unknown
   readonly sync_interval?: unknown
   readonly archives?: string
   readonly expose_source?: boolean
@@ -25,6 +26,7 @@ export function artifactRepository(id: string, fields: NewRepositoryFields, now:
     credential_type: (fields.credential_type ?? 'none') !== 'none',
     auth_credentials: (fields.auth_credentials ?? null) !== null,
     package_filter: (fields.package_filter ?? null) !== null,
+    composer_json_paths: (fields.composer_json_paths ?? null) !== null,
     sync_interval: (fields.sync_interval ?? null) !== null,
     archives: (fields.archives ?? 'lazy') !== 'lazy',
     expose_source: fields.expose_source === true,

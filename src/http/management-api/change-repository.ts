@@ -1,6 +1,7 @@
 import type { Static } from 'elysia'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import { AppError } from '../../errors.ts'
+import { COMPOSER } from '../../mirror/upstream-address.ts'
 import {
   type CredentialType,
   checkCredentialType,
@@ -11,6 +12,7 @@ import {
 import { credentialsPlace, type RepositoryChange, type RepositoryRow } from '../../store/repositories.ts'
 import type { UpstreamRow, UpstreamSettings } from '../../store/upstreams.ts'
 import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
+import { checkedManifestPaths, refuseManifestPaths } from './manifest-paths.ts'
 import { checkedAddress } from './repository-address.ts'
 import type { RepositoryPatch } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
@@ -61,12 +63,13 @@ export function plannedChange(
   const credential = changedCredential(parts.secretBox, row, patch)
   const address = changedAddress(parts, row, patch, credential !== null)
   const filter = differing(row.packageFilter, patch.package_filter)
+  const paths = differing(row.composerJsonPaths, patch.composer_json_paths)
   const interval = differing(row.syncInterval, patch.sync_interval)
   const exposed = differing(row.exposeSource, patch.expose_source)
   const archives = differing(row.archives, patch.archives)
   // Whoever forgets a key expects another machine behind the address, or another key on it.
   const forget = (credential !== null || address !== null || patch.host_key === null) && row.hostKey !== null
-  const read = credential !== null || address !== null || forget || filter !== undefined
+  const read = credential !== null || address !== null || forget || filter !== undefined || paths !== undefined
   const syncInterval = interval === undefined ? row.syncInterval : interval
   return {
     change: {
@@ -74,6 +77,7 @@ export function plannedChange(
       ...credential,
       ...(forget ? { hostKey: null } : {}),
       ...(filter === undefined ? {} : { packageFilter: filter }),
+      ...(paths === undefined ? {} : { composerJsonPaths: checkedManifestPaths(paths), refsDigest: unlisted() }),
       ...(interval === undefined ? {} : { syncInterval, nextSyncAt: parts.nextLookAt({ ...row, syncInterval }) }),
       ...(archives === undefined ? {} : { archives }),
       ...(exposed === undefined ? {} : { exposeSource: exposed }),
@@ -92,6 +96,7 @@ export function plannedChange(
 /** What a body of an upstream must not name. */
 function refuseMeaningless(patch: Patch): void {
   refuseEagerArchives(patch.archives)
+  refuseManifestPaths(patch.composer_json_paths, COMPOSER)
   if (patch.host_key === null) throw wrongField('host_key', 'has no meaning for vcs_type composer')
 }
 
@@ -131,8 +136,12 @@ function changedAddress(parts: RepositoryChangeParts, row: RepositoryRow, patch:
   if (row.credentials !== null && !newCredential && type !== 'ssh_key' && originOf(url) !== originOf(row.url)) {
     throw wrongField('auth_credentials', 'has to be given again, because the new address is on another server')
   }
-  // A value that no listing has, and that no sync of the old address under way was made from.
-  return { url, urlKey, refsDigest: `cleared ${crypto.randomUUID()}` }
+  return { url, urlKey, refsDigest: unlisted() }
+}
+
+/** A digest that no listing has, and that no sync under way was made from: what it read must not be saved. */
+function unlisted(): string {
+  return `cleared ${crypto.randomUUID()}`
 }
 
 function originOf(url: string): string {

@@ -5,6 +5,7 @@ import { checkCredentialType, parseCredentialsFor, storedCredentials } from '../
 import { credentialsPlace, NEVER_SYNCED, type RepositoryRow } from '../../store/repositories.ts'
 import type { UpstreamSettings } from '../../store/upstreams.ts'
 import { ARTIFACT, artifactRepository } from './artifact-repository.ts'
+import { checkedManifestPaths, refuseManifestPaths } from './manifest-paths.ts'
 import { checkedAddress } from './repository-address.ts'
 import type { NewRepository } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
@@ -24,6 +25,7 @@ export function newRepository(...[parts, id, body, now]: Parameters<typeof newRe
   const row = newRepositoryRow(parts, id, body, now)
   if (row.vcsType === COMPOSER) {
     refuseEagerArchives(row.archives)
+    refuseManifestPaths(row.composerJsonPaths, COMPOSER)
     return { row, upstream: newUpstream(body) }
   }
   refuseUpstreamFields(body)
@@ -52,7 +54,7 @@ function newRepositoryRow(
     credentials:
       credentials.type === 'none' ? null : parts.secretBox.seal(storedCredentials(credentials), credentialsPlace(id)),
     packageFilter: body.package_filter ?? null,
-    composerJsonPaths: null,
+    composerJsonPaths: checkedManifestPaths(body.composer_json_paths),
     webhookSecret: null,
     discoveryId: null,
     syncInterval: body.sync_interval ?? null,

@@ -19,7 +19,8 @@ const NAMES = ['readme.md', 'readme.markdown', 'readme', 'readme.txt', 'readme.r
  */
 export async function readmeResponse(parts: ReadmeParts, row: PackageRow, version: VersionRow): Promise<Response> {
   const { repositoryId } = row
-  const archive = repositoryId && (await publishedArchive(parts, { repositoryId, reference: version.reference }))
+  const { reference, path } = version
+  const archive = repositoryId && (await publishedArchive(parts, { repositoryId, reference, path }))
   const file = archive ? await readTopLevelFile(archive.path, chooseReadme, LARGEST_README) : null
   if (!file) {
     throw new AppError('not_found', `Version ${version.version} has no README of at most ${LARGEST_README} bytes.`)

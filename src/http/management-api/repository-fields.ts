@@ -4,6 +4,7 @@ import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
 import { VCS_TYPES } from '../../sources/open.ts'
 import { integer } from '../openapi/fields.ts'
 import { ARTIFACT } from './artifact-repository.ts'
+import { ManifestPaths } from './manifest-paths.ts'
 import { UPSTREAM_FIELDS } from './upstream-settings.ts'
 
 const oneOf = <const Values extends readonly string[]>(values: Values) =>
@@ -33,6 +34,7 @@ const FIELDS = {
       description: 'comma-separated globs of package names, or null',
     }),
   ),
+  composer_json_paths: ManifestPaths,
   sync_interval: t.Optional(
     t.Union([integer({ minimum: 10, maximum: 31_536_000 }), t.Null()], {
       description: 'seconds, at least 10, or null for the default',

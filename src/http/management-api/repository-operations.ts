@@ -33,6 +33,9 @@ const Repository = shape('Repository', {
   has_credentials: t.Boolean(),
   host_key: orNull(t.String({ description: 'key of the ssh host, pinned on first use' })),
   package_filter: orNull(t.String({ description: 'comma-separated globs of package names' })),
+  composer_json_paths: orNull(
+    t.String({ description: 'comma-separated globs of the composer.json files that are packages' }),
+  ),
   sync_interval: orNull(count('seconds between two looks, null for the default')),
   archives: words(['lazy', 'tags', 'all'], 'when archives are built'),
   expose_source: t.Boolean({ description: 'whether metadata names the source' }),
@@ -89,6 +92,7 @@ const REPOSITORY_EXAMPLE = {
   has_credentials: true,
   host_key: null,
   package_filter: null,
+  composer_json_paths: null,
   sync_interval: null,
   archives: 'lazy',
   expose_source: false,
@@ -189,6 +193,11 @@ export const REPOSITORY_OPERATIONS = {
         credential_type: 'token',
         auth_credentials: 'github_pat_…',
       },
+      monorepo: {
+        url: 'https://github.com/acme/all.git',
+        vcs_type: 'github',
+        composer_json_paths: 'packages/*/composer.json',
+      },
       upstream: { url: 'https://repo.packagist.org', vcs_type: 'composer', minimum_release_age: 86_400 },
     },
     answers: {
@@ -214,7 +223,7 @@ export const REPOSITORY_OPERATIONS = {
     id: 'changeRepository',
     summary: 'Change a repository',
     description:
-      'What the body names is changed. Another address, credential or filter queues a sync; on another server the credential has to be given again.',
+      'What the body names is changed. Another address, credential, filter or `composer_json_paths` queues a sync; on another server the credential has to be given again.',
     pathParameters: id,
     bodyExamples: { interval: { sync_interval: 300, archives: 'tags' } },
     answers: {

@@ -54,6 +54,7 @@ export function repositorySettings(row: RepositoryRow, upstream: UpstreamSetting
     has_credentials: row.credentials !== null,
     host_key: row.hostKey,
     package_filter: row.packageFilter,
+    composer_json_paths: row.composerJsonPaths,
     sync_interval: row.syncInterval,
     archives: row.archives,
     expose_source: row.exposeSource,
