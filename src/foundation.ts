@@ -10,6 +10,7 @@ import { createSecretBox, type KeyedBox } from './auth/secret-box.ts'
 import type { Config } from './config.ts'
 import { makeDirectories } from './data-directory.ts'
 import { AppError, messageOf } from './errors.ts'
+import { Maintenance, type MaintenanceParts } from './maintenance/maintenance.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { Metrics } from './observability/metrics.ts'
@@ -58,6 +59,7 @@ export interface Foundation {
   readonly archiveDownloads: DownloadStore
   readonly uploads: UploadStore
   readonly uploadMaxBytes: number
+  readonly maintenance: Maintenance
 }
 
 /**
@@ -86,8 +88,9 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     if (ownsDatabase(config)) await tables.jobs.endLeases()
     const stores = await openArchives({ config, overrides, logger, metrics }, tables)
     const http = measuredHttp(upstreamHttp(config, overrides), (...told) => metrics.upstream(...told))
+    const maintenance = maintenanceOf(config, { db, tables, now, ...stores })
     const opened = { secretBox, keyRotation, http, metrics, githubApps: new GithubApps(http, now), ...stores }
-    return { config, logger, now, lock, db, tables, installedAt, ...opened }
+    return { config, logger, now, lock, db, tables, installedAt, maintenance, ...opened }
   } catch (error) {
     lock.release()
     throw startFault(error, address)
@@ -116,6 +119,14 @@ async function checkedBox(config: Config, settings: SettingTable): Promise<Keyed
     throw new AppError('unavailable', messageOf(error), { cause: error, fault: 'lasting' })
   }
   return box
+}
+
+function maintenanceOf(config: Config, parts: Omit<MaintenanceParts, 'archiveDirectory' | 'databaseDirectory'>) {
+  return new Maintenance({
+    ...parts,
+    archiveDirectory: config.archiveDir,
+    databaseDirectory: databaseDirectory({ url: config.databaseUrl, authToken: null }),
+  })
 }
 
 function upstreamHttp(config: Config, { fetch, resolve }: Overrides): UpstreamHttp {

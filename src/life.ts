@@ -6,12 +6,14 @@ import { socketPath } from './data-directory.ts'
 import { type Foundation, ownsDatabase } from './foundation.ts'
 import type { DownloadCounts } from './http/download-counts.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
-import { REPEATED_FOR } from './http/management-api/idempotency.ts'
+import { maintenanceHandler } from './http/maintenance.ts'
 import type { RequestFacts } from './http/request-facts.ts'
 import type { createHandler } from './http/server.ts'
+import type { Maintenance } from './maintenance/maintenance.ts'
 import type { OpenMirror } from './mirror/open-mirror.ts'
 import type { Logger } from './observability/logger.ts'
 import type { PackageCatalog } from './store/catalog.ts'
+import { REPEATED_FOR } from './store/idempotent-answers.ts'
 import type { SyncQueue } from './sync/queue.ts'
 import type { Scheduler } from './sync/scheduler.ts'
 import { Upkeep } from './upkeep.ts'
@@ -23,6 +25,8 @@ export interface App {
   readonly handler: ReturnType<typeof createHandler>
   /** A token that may do everything, known to this process only. */
   readonly localToken: string
+  /** What commands ask of the owner of the data. */
+  readonly maintenance: Maintenance
   /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
   firstAdminToken(): Promise<string | null>
   /** Begins to run queued syncs, without the schedule. */
@@ -71,12 +75,14 @@ export function runnable(parts: Living): App {
     logger,
     handler,
     localToken,
+    maintenance: parts.maintenance,
     firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
     startWorkers: () => queue.start(),
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
       listeners.push(main)
-      listeners.push(listenOnSocket(handler, socketPath(config), localToken))
+      const local = maintenanceHandler(parts.maintenance)
+      listeners.push(listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
       queue.start()
       scheduler.start()
       upkeep.start()
@@ -90,6 +96,7 @@ export function runnable(parts: Living): App {
       parts.life.stopping = true
       upkeep.pause()
       parts.metrics.stop()
+      parts.maintenance.stop()
       await Promise.all([
         ...listeners.map((listener) => listener.stop(graceMs)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),

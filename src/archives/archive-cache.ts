@@ -1,5 +1,5 @@
-import { ArchiveFiles, type ArchiveFolder, type FileState } from './archive-files.ts'
-import type { ArchiveEvent, ArchiveRecord } from './archive-index.ts'
+import { ArchiveFiles, type FileState } from './archive-files.ts'
+import type { ArchiveEvent, ArchiveFolder, ArchiveRecord } from './archive-index.ts'
 import type { BuiltArchive } from './build-archive.ts'
 import type { FileSystem } from './file-system.ts'
 import { RecentFiles } from './recent-files.ts'
@@ -26,6 +26,12 @@ export interface ArchiveCacheOptions {
   readonly onEvent: (event: ArchiveEvent) => void
 }
 
+/** What the maintenance of an installation does with the archives of a directory. */
+export type ArchiveUpkeep = Pick<ArchiveCache, 'hold' | 'scrub' | 'recheck' | 'list' | 'removeOlder'>
+
+/** What was found of an archive on disk. */
+export type ArchiveCondition = 'sound' | 'corrupt' | 'absent'
+
 /** A file whose bytes were checked. It has two possible times while the time of its last use is being written. */
 interface Checked {
   readonly sha1: string
@@ -50,6 +56,8 @@ export class ArchiveCache {
   readonly #locks = new KeyedLock()
   readonly #checks = new WorkQueue(CONCURRENT_CHECKS, Number.POSITIVE_INFINITY)
   #evictionTimer: Timer | null = null
+  #holds = 0
+  readonly #postponed = new Set<string>()
 
   private constructor(options: ArchiveCacheOptions, files: ArchiveFiles) {
     this.#options = options
@@ -77,6 +85,8 @@ export class ArchiveCache {
   /** Path of the archive when it is on disk with the recorded bytes. One with other bytes is put into quarantine. */
   async find(record: ArchiveRecord): Promise<string | null> {
     const path = this.#files.pathOf(record.sha256)
+    // Whoever asks has a record of it again, or still.
+    this.#postponed.delete(record.sha256)
     if (await this.#unchanged(record)) return path
     const found = await this.#locks.run(record.sha256, async () => {
       return (await this.#unchanged(record)) || (await this.#check(record))
@@ -91,6 +101,7 @@ export class ArchiveCache {
 
   /** Takes a written archive into the cache. Returns its path, durable by then. */
   async adopt(temp: TempFile, built: BuiltArchive): Promise<string> {
+    this.#postponed.delete(built.sha256)
     await this.#locks.run(built.sha256, async () => {
       const state = await this.#files.publish(temp, built.sha256)
       this.#accept(built.sha256, built.sha1, state)
@@ -99,8 +110,12 @@ export class ArchiveCache {
     return this.#files.pathOf(built.sha256)
   }
 
-  /** Deletes an archive. Throws AppError when the disk refuses. */
+  /** Deletes an archive, at the end of the holds if there are any. Throws AppError when the disk refuses. */
   async remove(sha256: string): Promise<void> {
+    if (this.#holds > 0) {
+      this.#postponed.add(sha256)
+      return
+    }
     await this.#locks.run(sha256, async () => {
       this.#checked.delete(sha256)
       this.#recent.forget(sha256)
@@ -108,11 +123,66 @@ export class ArchiveCache {
     })
   }
 
+  /** Nothing is deleted until the function that is returned is called. Damaged files are still put aside. */
+  hold(): () => void {
+    this.#holds += 1
+    return () => {
+      this.#holds -= 1
+      if (this.#holds > 0) return
+      const postponed = [...this.#postponed]
+      this.#postponed.clear()
+      for (const sha256 of postponed) {
+        this.remove(sha256).catch((error: unknown) => this.#options.onEvent({ type: 'trouble', sha256, error }))
+      }
+      this.makeRoom()
+    }
+  }
+
+  /**
+   * Reads an archive whatever is known of it, `pace` awaited after every piece, and puts it aside like `find` when its
+   * bytes are not the recorded ones. Requests for it go on meanwhile.
+   */
+  async scrub(record: ArchiveRecord, pace: () => Promise<void>): Promise<ArchiveCondition> {
+    try {
+      const { sha1, sha256, state } = await this.#files.digest(record.sha256, pace)
+      if (state.regular && sha1 === record.sha1 && sha256 === record.sha256) return 'sound'
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return 'absent'
+      if (!DAMAGE.has(codeOf(error))) throw storageError(error)
+    }
+    return this.recheck(record)
+  }
+
+  /** The thorough check, whatever is known of the file: one with other bytes than recorded is put aside. */
+  recheck(record: ArchiveRecord): Promise<ArchiveCondition> {
+    return this.#locks.run(record.sha256, async () => {
+      if ((await this.#files.state(record.sha256)) === null) return 'absent'
+      return (await this.#check(record)) ? 'sound' : 'corrupt'
+    })
+  }
+
+  /** Every archive on disk, unchecked. */
+  list(): Promise<{ sha256: string; state: FileState }[]> {
+    return this.#files.list()
+  }
+
+  /** Deletes an archive unless it was used or written after `time`, in Unix milliseconds. True when it was deleted. */
+  removeOlder(sha256: string, time: number): Promise<boolean> {
+    return this.#locks.run(sha256, async () => {
+      const state = await this.#files.state(sha256)
+      if (this.#holds > 0 || state === null || state.mtime > time) return false
+      this.#checked.delete(sha256)
+      this.#recent.forget(sha256)
+      await this.#files.remove(sha256)
+      return true
+    })
+  }
+
   /** Deletes what is too much; what is still in its grace is looked at again later. */
   makeRoom(): void {
     const { maxBytes, otherBytes, clock, grace, onEvent } = this.#options
     const room = Math.max(0, maxBytes - (otherBytes?.() ?? 0))
-    if (maxBytes === 0 || this.#recent.bytes <= room) return
+    if (maxBytes === 0 || this.#recent.bytes <= room || this.#holds > 0) return
     for (const sha256 of this.#recent.surplus(room, clock(), grace, (key) => this.#locks.busy(key))) {
       // Forgotten at once, so that nobody is given a path that is about to vanish.
       this.#checked.delete(sha256)

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
+import type { ArchiveFolder } from './archive-index.ts'
 import type { FileSystem } from './file-system.ts'
 import { codeOf, onStorage } from './storage-error.ts'
 import { TempFile } from './temp-file.ts'
@@ -25,12 +26,6 @@ const READ_BYTES = 256 * 1024
 const QUARANTINE_MS = 7 * 24 * 60 * 60 * 1000
 /** Marks temporary files of this process. A process id would not do: in a container it is the same after a restart. */
 const PROCESS = randomUUID()
-
-/**
- * What archives of a directory are: built from git and rebuilt when needed, uploaded and here only, or as an upstream
- * sent them, which need not be zips.
- */
-export type ArchiveFolder = 'git' | 'uploads' | 'upstream'
 
 const ENDING: Readonly<Record<ArchiveFolder, string>> = { git: '.zip', uploads: '.zip', upstream: '.archive' }
 
@@ -73,9 +68,7 @@ export class ArchiveFiles {
 
   /** Where the archive with this digest is or would be. */
   pathOf(sha256: string): string {
-    // Digests come from the database; one that is damaged must not become a path elsewhere.
-    if (!SHA256.test(sha256)) throw new Error('An archive digest is not a SHA-256 in lower-case hexadecimal.')
-    return join(this.#directory, this.#folder, sha256.slice(0, 2), sha256 + ENDING[this.#folder])
+    return join(this.#directory, archivePath(this.#folder, sha256))
   }
 
   /** Every archive on disk, unchecked, with its digest as the name says it. Other files are left alone. */
@@ -108,8 +101,8 @@ export class ArchiveFiles {
     })
   }
 
-  /** Reads a whole archive, a piece at a time. Throws system errors as they are. */
-  async digest(sha256: string): Promise<FileDigest> {
+  /** Reads a whole archive, a piece at a time, `pace` awaited after each. Throws system errors as they are. */
+  async digest(sha256: string, pace?: () => Promise<void>): Promise<FileDigest> {
     const handle = await this.#fs.open(this.pathOf(sha256), constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
       const state = stateOf(await handle.stat())
@@ -119,6 +112,7 @@ export class ArchiveFiles {
         const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, null)
         if (bytesRead === 0) break
         for (const hash of hashes) hash.update(buffer.subarray(0, bytesRead))
+        await pace?.()
       }
       return { sha1: hashes[0].digest('hex'), sha256: hashes[1].digest('hex'), state }
     } finally {
@@ -175,6 +169,13 @@ export class ArchiveFiles {
       await handle.close()
     }
   }
+}
+
+/** Path of an archive inside the directory of archives. */
+export function archivePath(folder: ArchiveFolder, sha256: string): string {
+  // Digests come from the database; one that is damaged must not become a path elsewhere.
+  if (!SHA256.test(sha256)) throw new Error('An archive digest is not a SHA-256 in lower-case hexadecimal.')
+  return join(folder, sha256.slice(0, 2), sha256 + ENDING[folder])
 }
 
 function stateOf(stats: Stats): FileState {

@@ -1,3 +1,11 @@
+/**
+ * What archives of a directory are: built from git and rebuilt when needed, uploaded and here only, or as an upstream
+ * sent them, which need not be zips.
+ */
+export type ArchiveFolder = 'git' | 'uploads' | 'upstream'
+
+export const ARCHIVE_FOLDERS: readonly ArchiveFolder[] = ['git', 'uploads', 'upstream']
+
 /** Which archive: the files of one reference of a repository, or of one directory in it. */
 export interface ArchiveKey {
   readonly repositoryId: string
@@ -19,6 +27,12 @@ export interface ArchiveRecord {
   readonly format: number
   /** Unix seconds. */
   readonly createdAt: number
+}
+
+/** Which directory an archive is in, by the format of its record. */
+export function folderOfFormat(format: number): ArchiveFolder {
+  if (format === 0) return 'uploads'
+  return format < 0 ? 'upstream' : 'git'
 }
 
 /** Where records are kept. The first record of a key wins and never changes, whoever comes second. */

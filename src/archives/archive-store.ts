@@ -1,7 +1,7 @@
 import * as nodeFs from 'node:fs/promises'
 import { AppError } from '../errors.ts'
 import type { Snapshot } from '../git/snapshot.ts'
-import { ArchiveCache } from './archive-cache.ts'
+import { ArchiveCache, type ArchiveUpkeep } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey, ArchiveRecord } from './archive-index.ts'
 import { type BuiltArchive, buildArchive } from './build-archive.ts'
 import type { FileSystem } from './file-system.ts'
@@ -117,6 +117,11 @@ export class ArchiveStore {
     identify(key)
     const record = await this.#options.index.find(key)
     return record && this.#fromDisk(record)
+  }
+
+  /** The files, for maintenance. */
+  get files(): ArchiveUpkeep {
+    return this.#cache
   }
 
   /** Deletes what is too much, after other archives have grown. */

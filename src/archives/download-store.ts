@@ -1,6 +1,6 @@
 import * as nodeFs from 'node:fs/promises'
 import { isAppError } from '../errors.ts'
-import { ArchiveCache } from './archive-cache.ts'
+import { ArchiveCache, type ArchiveUpkeep } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey, ArchiveRecord } from './archive-index.ts'
 import { downloadArchive, pauseBeforeRetry, type WantedArchive } from './download.ts'
 import { DownloadSlots } from './download-slots.ts'
@@ -81,6 +81,11 @@ export class DownloadStore {
       onEvent: options.onEvent ?? (() => {}),
     })
     return new DownloadStore(options, cache)
+  }
+
+  /** The files, for maintenance. */
+  get files(): ArchiveUpkeep {
+    return this.#cache
   }
 
   /** Bytes of all archives on disk. */

@@ -1,6 +1,6 @@
 import * as nodeFs from 'node:fs/promises'
 import { AppError } from '../errors.ts'
-import { ArchiveCache } from './archive-cache.ts'
+import { ArchiveCache, type ArchiveUpkeep } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey } from './archive-index.ts'
 import type { FileSystem } from './file-system.ts'
 import { type PackageZip, readPackageZip } from './package-zip.ts'
@@ -80,6 +80,11 @@ export class UploadStore {
       onEvent: options.onEvent ?? (() => {}),
     })
     return new UploadStore(options, cache)
+  }
+
+  /** The files, for maintenance. One that no record names is deleted by `release`. */
+  get files(): Omit<ArchiveUpkeep, 'removeOlder'> {
+    return this.#cache
   }
 
   /**

@@ -26,6 +26,11 @@ export function encryptionKeys(place: KeyPlace): readonly [Uint8Array, ...Uint8A
   return next === null ? [key, ...before] : [keyOf(nextFile(place), next), key, ...before]
 }
 
+/** The same without making one: empty when there is no key yet. */
+export function presentKeys(place: KeyPlace): readonly Uint8Array[] {
+  return place.encryptionKey === null && readFile(keyFile(place)) === null ? [] : encryptionKeys(place)
+}
+
 /** True when a change of the key in the file was cut short. */
 export function keyChangeUnfinished(place: KeyPlace): boolean {
   return place.encryptionKey === null && readFile(nextFile(place)) !== null
@@ -48,7 +53,8 @@ export function promoteNextKey(place: KeyPlace): void {
   syncDirectory(place.dataDir)
 }
 
-const keyFile = ({ dataDir }: KeyPlace) => `${dataDir}/encryption.key`
+/** Where the key is that was made on first start. */
+export const keyFile = ({ dataDir }: Pick<KeyPlace, 'dataDir'>) => `${dataDir}/encryption.key`
 const nextFile = (place: KeyPlace) => `${keyFile(place)}.next`
 
 function keyOf(path: string, text: string): Uint8Array {

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { createApp } from '../app.ts'
 import type { Config } from '../config.ts'
-import { socketPath } from '../data-directory.ts'
 import { AppError } from '../errors.ts'
 import { silentLogger } from '../observability/logger.ts'
+import { serverSocket } from './local-server.ts'
 
 /** The management API, through a running server or opened here. */
 export interface ManagementClient {
@@ -26,8 +25,8 @@ type Send = (path: string, init: RequestInit) => Promise<Response>
  * process, where queued syncs are then worked on as long as `work` lasts.
  */
 export async function withManagementApi<T>(config: Config, work: (client: ManagementClient) => Promise<T>): Promise<T> {
-  const socket = socketPath(config)
-  if (existsSync(socket) && (await answers(socket))) {
+  const socket = await serverSocket(config)
+  if (socket !== null) {
     return work(clientOf((path, init) => fetch(`http://localhost${path}`, { ...init, unix: socket })))
   }
   const app = await createApp(config, { logger: silentLogger, purpose: 'command line' })
@@ -43,15 +42,6 @@ export async function withManagementApi<T>(config: Config, work: (client: Manage
     )
   } finally {
     await app.stop()
-  }
-}
-
-async function answers(socket: string): Promise<boolean> {
-  try {
-    return (await fetch('http://localhost/health', { unix: socket })).ok
-  } catch {
-    // A socket file without a server is left over from a process that was killed.
-    return false
   }
 }
 

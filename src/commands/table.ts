@@ -1,6 +1,7 @@
 import { advisory } from './advisory.ts'
 import { artifact } from './artifact.ts'
 import { audit } from './audit.ts'
+import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
 import { exportCommand } from './export.ts'
@@ -10,6 +11,7 @@ import { importCommand } from './import.ts'
 import { mirror } from './mirror.ts'
 import { packages } from './package.ts'
 import { repository } from './repository.ts'
+import { restore } from './restore.ts'
 import { rotateKey } from './rotate-key.ts'
 import { serve } from './serve.ts'
 import { systemd } from './systemd.ts'
@@ -28,6 +30,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   advisory,
   filter,
   audit,
+  backup,
+  restore,
   'rotate-key': rotateKey,
   config,
   healthcheck,

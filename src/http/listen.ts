@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { AppError, messageOf } from '../errors.ts'
+import type { LocalHandler } from './maintenance.ts'
 import { errorResponse } from './plugins/error-response.ts'
 import type { RequestFacts } from './request-facts.ts'
 import type { Handler } from './server.ts'
@@ -60,8 +61,14 @@ function serve(handler: Handler, { host, port }: ListenOptions) {
   }
 }
 
-/** Listens on a Unix socket that only this user may open; whoever may open it owns the data, so it asks for no token. */
-export function listenOnSocket(handler: Handler, path: string, token: string): Listener {
+/**
+ * Listens on a Unix socket that only this user may open; whoever may open it owns the data, so it asks for no token.
+ * `local` answers first: what it has is reached in no other way.
+ */
+export function listenOnSocket(
+  handler: Handler,
+  { path, token, local }: { readonly path: string; readonly token: string; readonly local: LocalHandler },
+): Listener {
   rmSync(path, { force: true })
   const before = process.umask(0o177)
   try {
@@ -71,6 +78,8 @@ export function listenOnSocket(handler: Handler, path: string, token: string): L
       maxRequestBodySize: MAX_BODY,
       fetch(request, bun) {
         bun.timeout(request, LONG_WORK_SECONDS)
+        const answer = local(request)
+        if (answer) return answer
         const headers = new Headers(request.headers)
         headers.set('Authorization', `Bearer ${token}`)
         // A request made of another one would hold the whole body in memory; made of its parts, it streams.

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { Database, Queries } from './database.ts'
 import { archives } from './schema.ts'
 
@@ -39,6 +39,31 @@ export class ArchiveTable {
       .from(archives)
       .where(eq(archives.repositoryId, repositoryId))
     return new Map(rows.map((row) => [placeKey(row), row.sha1]))
+  }
+
+  /**
+   * Digests of archives in a fixed order, each file once per format, at most `limit` of those after `after`; `after` is
+   * the last one of the page before.
+   */
+  async page(after: Pick<ArchiveDigests, 'sha256' | 'format'> | null, limit: number): Promise<ArchiveDigests[]> {
+    const later = after && sql`(${archives.sha256}, ${archives.format}) > (${after.sha256}, ${after.format})`
+    return this.db.read
+      .select(COLUMNS)
+      .from(archives)
+      .where(later ?? undefined)
+      .groupBy(archives.sha256, archives.format)
+      .orderBy(asc(archives.sha256), asc(archives.format))
+      .limit(limit)
+  }
+
+  /** Digests of archives with these bytes, once per format. */
+  async withDigest(sha256: string): Promise<ArchiveDigests[]> {
+    return this.db.read.select(COLUMNS).from(archives).where(eq(archives.sha256, sha256)).groupBy(archives.format)
+  }
+
+  /** SHA-256 and format of every archive that has a record. */
+  async named(): Promise<Pick<ArchiveDigests, 'sha256' | 'format'>[]> {
+    return this.db.read.selectDistinct({ sha256: archives.sha256, format: archives.format }).from(archives)
   }
 
   /** Keeps the digests unless there are some; returns the ones that count. */

@@ -3,6 +3,9 @@ import { AppError } from '../errors.ts'
 import type { Alongside, Database } from './database.ts'
 import { idempotentAnswers } from './schema-access.ts'
 
+/** How long the first answer to a key is repeated, in seconds. */
+export const REPEATED_FOR = 86_400
+
 /** An answer that is kept, sealed. */
 export type IdempotentAnswerRow = typeof idempotentAnswers.$inferSelect
 
@@ -34,6 +37,16 @@ export class IdempotentAnswerTable {
       const kept = await tx.insert(idempotentAnswers).values(row).onConflictDoNothing().returning({ one: sql`1` })
       if (kept.length === 0) throw new KeyUsedError()
     }
+  }
+
+  /** How many were kept until `since`. */
+  async countOld(since: number): Promise<number> {
+    const row = await this.db.read
+      .select({ count: sql<number>`count(*)` })
+      .from(idempotentAnswers)
+      .where(lte(idempotentAnswers.createdAt, since))
+      .get()
+    return row?.count ?? 0
   }
 
   /** Drops what was kept until `since`. */

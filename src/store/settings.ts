@@ -24,6 +24,13 @@ export class SettingTable {
     })
   }
 
+  /** Sets a value that nothing offered here depends on. */
+  async set(name: string, value: string): Promise<void> {
+    await this.db.write((tx) =>
+      tx.insert(settings).values({ name, value }).onConflictDoUpdate({ target: settings.name, set: { value } }),
+    )
+  }
+
   /** Sets a value unless there is one; returns the value that counts. */
   async setOnce(name: string, value: string): Promise<string> {
     return this.db.write(async (tx) => {

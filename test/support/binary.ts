@@ -102,6 +102,12 @@ export class Installation {
     return { code, stdout, stderr }
   }
 
+  /** Starts a command and does not wait for it. */
+  begin(args: readonly string[]): Bun.Subprocess<'ignore', 'ignore', 'ignore'> {
+    const { directory: cwd, environment: env } = this
+    return Bun.spawn([this.program, ...args], { cwd, env, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' })
+  }
+
   /** Starts the server and waits until it listens. */
   async serve(env: Record<string, string> = {}): Promise<RunningServer> {
     const server = await RunningServer.start(this.program, this.directory, { ...this.environment, ...env })

@@ -8,10 +8,8 @@ import {
   type IdempotentAnswerRow,
   type IdempotentAnswerTable,
   KeyUsedError,
+  REPEATED_FOR,
 } from '../../store/idempotent-answers.ts'
-
-/** How long the first answer to a key is repeated, in seconds. */
-export const REPEATED_FOR = 86_400
 
 /** What answering a key once takes. `now` gives Unix seconds. */
 export interface IdempotencyParts {
