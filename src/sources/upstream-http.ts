@@ -124,6 +124,9 @@ function redirectTarget(response: Response, request: UpstreamRequest, from: URL)
   if (request.method !== 'GET' && response.status < 307)
     throw protocolError(`${from.host} redirects a request that cannot be repeated.`)
   const target = checkedUrl(new URL(location, from.href).href)
+  // Sent on, they would stand in for the credential that is bound to the origin, and be seen in messages.
+  target.username = ''
+  target.password = ''
   if (from.protocol === 'https:' && target.protocol === 'http:') {
     throw protocolError(`${from.host} redirects from https to http, which is refused.`)
   }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { type Fault, SyncStage, simple } from './support.ts'
+import { cutListing, cutOff, errorLine, type Fault, flippedTrailer, onFetch, status } from '../support/git-front.ts'
+import { SyncStage, simple } from './support.ts'
 
 let stage: SyncStage
 let other: ReturnType<typeof Bun.serve>
@@ -36,31 +37,6 @@ const NAMES: Record<string, string[]> = {
   'mapped.example.org': ['::ffff:10.0.0.1'],
 }
 
-const RESULT = 'application/x-git-upload-pack-result'
-
-/** Lets the listing through and changes what answers a fetch. */
-function onFetch(change: (bytes: Uint8Array) => Uint8Array): Fault {
-  return async (request, forward) => {
-    const response = await forward()
-    const bytes = await response.bytes()
-    const isFetch = new TextDecoder('latin1').decode(bytes.subarray(0, 400)).includes('packfile')
-    const body = request.method === 'POST' && isFetch ? change(bytes) : bytes
-    return new Response(new Uint8Array(body), { status: response.status, headers: response.headers })
-  }
-}
-
-function flippedTrailer(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(bytes)
-  const at = copy.length - 10
-  copy[at] = (copy[at] ?? 0) ^ 0xff
-  return copy
-}
-
-const status =
-  (code: number, headers: Record<string, string> = {}): Fault =>
-  () =>
-    new Response('no', { status: code, headers })
-
 describe('when the source fails, what is stored stays', () => {
   const faults: [string, string, Fault][] = [
     ['credentials refused', 'auth', status(401)],
@@ -70,25 +46,10 @@ describe('when the source fails, what is stored stays', () => {
     ['a failure of the server', 'unreachable', status(500)],
     ['a gateway without a server', 'unreachable', status(503)],
     ['a web page', 'protocol', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
-    [
-      'a list that is cut off',
-      'protocol',
-      async (request, forward) => {
-        const response = await forward()
-        if (request.method === 'GET') return response
-        return new Response((await response.bytes()).subarray(0, 150), { headers: { 'content-type': RESULT } })
-      },
-    ],
-    ['a pack that is cut off', 'protocol', onFetch((bytes) => bytes.subarray(0, bytes.length - 40))],
+    ['a list that is cut off', 'protocol', cutListing],
+    ['a pack that is cut off', 'protocol', onFetch(cutOff)],
     ['a pack with a wrong checksum', 'protocol', onFetch(flippedTrailer)],
-    [
-      'what git says on its error line',
-      'refused',
-      (request, forward) =>
-        request.method === 'GET'
-          ? forward()
-          : new Response('0011ERR no today\n', { headers: { 'content-type': RESULT } }),
-    ],
+    ['what git says on its error line', 'refused', errorLine],
     [
       'a redirect without an end',
       'protocol',

@@ -15,19 +15,14 @@ import { PRIORITY, SyncQueue } from '../../src/sync/queue.ts'
 import { sourceOpener } from '../../src/sync/repository-source.ts'
 import { syncRepository } from '../../src/sync/sync-repository.ts'
 import { openStore, repositoryRow, type TestStore } from '../store/support.ts'
+import { type Fault, GitFront } from '../support/git-front.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository, type RepositorySpec, type TestGitRepository } from '../support/git-repository.ts'
-
-/** Answers a request in place of the git server; `forward` asks it. Null lets everything through. */
-export type Fault = (request: Request, forward: () => Promise<Response>) => Response | Promise<Response>
 
 /** Everything from the queue to a real git server, in one directory, with a clock that tests turn. */
 export class SyncStage {
   /** Unix seconds. */
   now = 1_800_000_000
-  fault: Fault | null = null
-  /** Requests that reached the git server's address, newest last. */
-  readonly requests: { method: string; path: string; headers: Headers; body: string }[] = []
   readonly logged: string[] = []
   private ids = 0
 
@@ -37,7 +32,7 @@ export class SyncStage {
     readonly archives: ArchiveStore,
     readonly queue: SyncQueue,
     readonly git: GitServer,
-    readonly front: ReturnType<typeof Bun.serve>,
+    private readonly front: GitFront,
     private readonly openSource: ReturnType<typeof sourceOpener>,
   ) {}
 
@@ -50,12 +45,7 @@ export class SyncStage {
     const archives = await ArchiveStore.open({ directory: `${directory}/archives`, maxBytes: 0, index })
     const git = await startGitServer({ root: directory })
     let stage: SyncStage | null = null
-    const front = Bun.serve({
-      hostname: '127.0.0.1',
-      port: 0,
-      idleTimeout: 60,
-      fetch: (request) => (stage ? stage.answer(request) : new Response(null, { status: 503 })),
-    })
+    const front = new GitFront(git.url)
     const now = () => stage?.now ?? 0
     const write = (line: string) => void stage?.logged.push(line)
     const logger = createLogger({ level: 'debug', format: 'json', write })
@@ -95,6 +85,20 @@ export class SyncStage {
     return stage
   }
 
+  /** Answers in place of the git server while it is set. */
+  get fault(): Fault | null {
+    return this.front.fault
+  }
+
+  set fault(fault: Fault | null) {
+    this.front.fault = fault
+  }
+
+  /** Requests that reached the git server's address, newest last. */
+  get requests() {
+    return this.front.requests
+  }
+
   /** A git repository that the server offers as `name`. */
   repository(name: string, spec: RepositorySpec): TestGitRepository {
     return createGitRepository(join(this.directory, `${name}.git`), spec)
@@ -102,7 +106,7 @@ export class SyncStage {
 
   /** Where the server offers it. */
   url(name: string): string {
-    return `http://127.0.0.1:${this.front.port}/${name}.git`
+    return `${this.front.url}/${name}.git`
   }
 
   /** Adds a repository to synchronise and returns its id. */
@@ -163,34 +167,12 @@ export class SyncStage {
     await this.queue.stop(0)
     await this.archives.stop()
     await this.store.db.close()
-    await Promise.all([this.front.stop(true), this.git.stop()])
+    await Promise.all([this.front.stop(), this.git.stop()])
     rmSync(this.directory, { recursive: true, force: true })
-  }
-
-  private async answer(request: Request): Promise<Response> {
-    const url = new URL(request.url)
-    const body = request.method === 'GET' ? undefined : await request.bytes()
-    const text = new TextDecoder().decode(body)
-    this.requests.push({ method: request.method, path: url.pathname, headers: request.headers, body: text })
-    const forward = async () => {
-      const response = await fetch(`${this.git.url}${url.pathname}${url.search}`, {
-        method: request.method,
-        headers: request.headers,
-        ...(body === undefined ? {} : { body }),
-      })
-      return new Response(await response.arrayBuffer(), { status: response.status, headers: plainHeaders(response) })
-    }
-    return this.fault ? this.fault(request, forward) : forward()
   }
 }
 
 type BuildArguments = Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
-
-function plainHeaders(response: Response): Headers {
-  const headers = new Headers(response.headers)
-  for (const name of ['content-encoding', 'content-length', 'transfer-encoding']) headers.delete(name)
-  return headers
-}
 
 /** A composer.json. */
 export function manifest(name: string, fields: Record<string, unknown> = {}): string {
