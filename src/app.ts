@@ -3,6 +3,7 @@ import { documentsOf } from './assembly/documents.ts'
 import { createQueue, repositoryRules } from './assembly/sync-work.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
+import { examine } from './doctor/examine.ts'
 import { checkReady, type Foundation, layFoundation, type Overrides, ownsDatabase } from './foundation.ts'
 import { baseUrlFinder } from './http/base-url.ts'
 import { DownloadCounts } from './http/download-counts.ts'
@@ -68,6 +69,7 @@ async function assemble(base: Foundation): Promise<App> {
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     ...repositoryRules(base),
+    examine: () => examine(base),
     ready: () => checkReady(base, life),
   })
   return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken, life })

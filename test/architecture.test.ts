@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sd-notify',
   ],
   bundle: ['composer', 'errors', 'mirror'],
-  app: ['assembly', 'auth', 'config', 'foundation', 'http', 'life', 'mirror', 'store', 'sync'],
+  app: ['assembly', 'auth', 'config', 'doctor', 'foundation', 'http', 'life', 'mirror', 'store', 'sync'],
   assembly: [
     'archives',
     'auth',
@@ -47,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'upkeep',
   ],
   'metric-samples': ['foundation', 'observability', 'store'],
+  doctor: ['config', 'errors', 'foundation', 'git', 'sources', 'store'],
   foundation: [
     'archives',
     'auth',

@@ -4,6 +4,7 @@ import { audit } from './audit.ts'
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
+import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { filter } from './filter.ts'
 import { healthcheck } from './healthcheck.ts'
@@ -33,6 +34,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   backup,
   restore,
   'rotate-key': rotateKey,
+  doctor,
   config,
   healthcheck,
   systemd,

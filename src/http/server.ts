@@ -32,6 +32,7 @@ import { queryCheck } from './plugins/known-query.ts'
 import { showLimit } from './plugins/rate-limit.ts'
 import type { RequestFacts } from './request-facts.ts'
 import { methodsAt, type Route } from './route-table.ts'
+import { type DoctorRouteParts, doctorRoute } from './system/doctor-route.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
 
 /** Everything the features need. */
@@ -47,6 +48,7 @@ export interface ServerParts
     ConflictRoutesParts,
     PolicyRoutesParts,
     EncryptionKeyParts,
+    DoctorRouteParts,
     PolicyAnswerParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
@@ -138,6 +140,7 @@ function createRouter(
     .use(encryptionKeyRoutes(parts))
     .use(advisoryRoutes(parts))
     .use(filterRoutes(parts))
+    .use(doctorRoute(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
 }
 

@@ -72,6 +72,7 @@ export function routeCases({
     'POST /api/security-advisories': { path: '/api/security-advisories?packages=a/b', statuses: everybody },
     'POST /api/filter-lists': { path: '/api/filter-lists', json: { packages: ['a/b'] }, statuses: everybody },
     'GET /filter-lists/summary.json': { path: '/filter-lists/summary.json', statuses: everybody },
+    'GET /api/doctor': { path: '/api/doctor', statuses: managed },
     'GET /metrics': { path: '/metrics', statuses: [401, 200, 403, 403, 200] },
     'GET /api/audit': { path: '/api/audit', statuses: managed },
     'GET /api/audit/verification': { path: '/api/audit/verification', statuses: managed },

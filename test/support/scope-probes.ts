@@ -164,6 +164,7 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
   ],
   'GET /filter-lists/summary.json': () => [{ path: '/filter-lists/summary.json' }],
   'POST /api/encryption-key/rotation': () => [{ method: 'POST', path: '/api/encryption-key/rotation' }],
+  'GET /api/doctor': () => [{ path: '/api/doctor' }],
   'GET /metrics': () => [{ path: '/metrics' }],
   'GET /api/audit/verification': () => [{ path: '/api/audit/verification' }],
   'GET /api/audit': ({ packageId }) => [{ path: '/api/audit' }, { path: `/api/audit?subject=${packageId}` }],

@@ -1,5 +1,5 @@
 import { t } from 'elysia'
-import { shape } from '../openapi/fields.ts'
+import { orNull, shape, words } from '../openapi/fields.ts'
 import type { HeaderName } from '../openapi/headers.ts'
 import { operation } from '../openapi/operation.ts'
 
@@ -51,6 +51,30 @@ export const SYSTEM_OPERATIONS = {
         description: 'Metrics in the text format.',
         contentType: 'text/plain; version=0.0.4; charset=utf-8',
         headers: ['Cache-Control'],
+      },
+    },
+  }),
+  doctor: operation({
+    tag: 'System',
+    access: 'unrestricted token',
+    id: 'examine',
+    summary: 'What the server finds of itself',
+    description:
+      'Configuration, directories and their room, database, clock, repositories and the hosts they come from, each with what to do about it. Nothing is changed.',
+    answers: {
+      200: {
+        description: 'What was found.',
+        schema: t.Array(
+          shape('Finding', {
+            check: t.String({ description: 'what was looked at' }),
+            state: words(['ok', 'warning', 'failure']),
+            found: t.String({ description: 'what there is, in one sentence' }),
+            advice: orNull(t.String({ description: 'what to do about it' })),
+          }),
+        ),
+        examples: {
+          room: [{ check: 'DATA_DIR', state: 'ok', found: '81920 MiB are free, 64 % of the disk.', advice: null }],
+        },
       },
     },
   }),
