@@ -1,6 +1,7 @@
 import { createAdmission } from './assembly/admission.ts'
 import { documentsOf } from './assembly/documents.ts'
 import { createQueue, repositoryRules } from './assembly/sync-work.ts'
+import { FailedLogins } from './auth/failed-logins.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { examine } from './doctor/examine.ts'
@@ -61,6 +62,7 @@ async function assemble(base: Foundation): Promise<App> {
     facts,
     downloadCounts,
     clientAddressOf,
+    webhookFailures: new FailedLogins(now),
     admission,
     verifier,
     catalog,

@@ -14,6 +14,7 @@ import type { OpenMirror } from './mirror/open-mirror.ts'
 import type { Logger } from './observability/logger.ts'
 import type { PackageCatalog } from './store/catalog.ts'
 import { REPEATED_FOR } from './store/idempotent-answers.ts'
+import { REMEMBERED_FOR } from './store/webhooks.ts'
 import type { SyncQueue } from './sync/queue.ts'
 import type { Scheduler } from './sync/scheduler.ts'
 import { Upkeep } from './upkeep.ts'
@@ -118,6 +119,7 @@ function upkeepOf(parts: Living): Upkeep {
   upkeep.flush(COUNT_MS, () => parts.limits.flush())
   upkeep.every(DAY_MS, () => tellAuditHead(parts))
   upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
+  upkeep.every(UPKEEP_MS, () => parts.tables.webhooks.dropOld(parts.now() - REMEMBERED_FOR))
   // Another instance on the same server may change packages; on a local file nobody else can.
   if (!ownsDatabase(parts.config)) upkeep.every(FOLLOW_MS, () => parts.catalog.refresh())
   return upkeep

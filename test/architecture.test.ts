@@ -154,7 +154,7 @@ describe('rooms', () => {
   })
 
   test('the features of http do not import one another', () => {
-    const feature = (path: string) => /^src\/http\/(composer-api|management-api|system)\//.exec(path)?.[1]
+    const feature = (path: string) => /^src\/http\/(composer-api|management-api|webhooks|system)\//.exec(path)?.[1]
     const offences = FILES.filter((file) => feature(file)).flatMap((file) =>
       importsOf(file)
         .filter((path) => feature(path) && feature(path) !== feature(file))

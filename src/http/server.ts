@@ -34,6 +34,7 @@ import type { RequestFacts } from './request-facts.ts'
 import { methodsAt, type Route } from './route-table.ts'
 import { type DoctorRouteParts, doctorRoute } from './system/doctor-route.ts'
 import { type ReadinessCheck, systemRoutes } from './system/routes.ts'
+import { type WebhookRoutesParts, webhookRoutes } from './webhooks/routes.ts'
 
 /** Everything the features need. */
 export interface ServerParts
@@ -50,6 +51,7 @@ export interface ServerParts
     EncryptionKeyParts,
     DoctorRouteParts,
     PolicyAnswerParts,
+    WebhookRoutesParts,
     VersionRoutesParts {
   readonly ready: ReadinessCheck
   readonly facts: RequestFacts
@@ -141,6 +143,7 @@ function createRouter(
     .use(advisoryRoutes(parts))
     .use(filterRoutes(parts))
     .use(doctorRoute(parts))
+    .use(webhookRoutes(parts))
     .use(systemRoutes({ ...parts, apiDocument: () => describeRoutes(app.routes, packageJson.version) }))
 }
 

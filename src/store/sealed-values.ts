@@ -6,6 +6,7 @@ import { credentialsPlace } from './repositories.ts'
 import { repositories, settings } from './schema.ts'
 import { idempotentAnswers } from './schema-access.ts'
 import { KEY_CHECK, KEY_CHECK_PLACE } from './settings.ts'
+import { webhookSecretPlace } from './webhooks.ts'
 
 /** A sealed text and the place that it is sealed to. */
 export interface SealedValue {
@@ -31,6 +32,12 @@ const SEALED_COLUMNS: readonly SealedColumn[] = [
     column: repositories.credentials,
     keys: [repositories.id],
     place: (id = '') => credentialsPlace(id),
+  },
+  {
+    table: repositories,
+    column: repositories.webhookSecret,
+    keys: [repositories.id],
+    place: (id = '') => webhookSecretPlace(id),
   },
   {
     table: idempotentAnswers,

@@ -24,6 +24,7 @@ import { UpstreamIssueTable } from './upstream-issues.ts'
 import { UpstreamLogTable } from './upstream-log.ts'
 import { UpstreamNameTable } from './upstream-names.ts'
 import { UpstreamTable } from './upstreams.ts'
+import { WebhookTable } from './webhooks.ts'
 import { WithdrawalTable } from './withdrawals.ts'
 
 /** Every table of a database, by what it holds. */
@@ -56,6 +57,7 @@ export function openTables(db: Database) {
     upstreamIssues: new UpstreamIssueTable(db),
     upstreamImports: new UpstreamImportTable(db),
     upstreamFiles: new UpstreamFileTable(db),
+    webhooks: new WebhookTable(db),
     withdrawals: new WithdrawalTable(db),
     advisories: new PolicyEntryTable(db, 'advisories'),
     filters: new PolicyEntryTable(db, 'filters'),

@@ -56,17 +56,17 @@ export class SyncQueue {
 
   /**
    * Asks for a sync. Returns the job that will do it, which may have been asked for before; `alongside` is done in the
-   * same transaction.
+   * same transaction. It begins `delay` seconds from now at the earliest, unless one is queued that begins before.
    */
   async request(
     repositoryId: string,
     priority: number,
-    options: { acceptRemovals?: boolean; alongside?: (job: JobRow) => Alongside } = {},
+    options: { acceptRemovals?: boolean; delay?: number; alongside?: (job: JobRow) => Alongside } = {},
   ): Promise<JobRow> {
     const now = this.parts.now()
     const acceptRemovals = options.acceptRemovals ?? false
     const job = await this.parts.jobs.enqueue(
-      { repositoryId, priority, runAt: now, acceptRemovals },
+      { repositoryId, priority, runAt: now + (options.delay ?? 0), acceptRemovals },
       now,
       options.alongside,
     )

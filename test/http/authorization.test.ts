@@ -85,7 +85,9 @@ describe.each(Object.keys(TRANSPORTS))('token sent as %s', (transport) => {
       if (response.status === 401 && method !== 'HEAD') {
         expect(response.headers.get('www-authenticate')).toStartWith('Basic realm="')
         const { code } = JSON.parse(text) as { code: string }
-        expect(code).toBe(caller === 'expired' ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED')
+        // A webhook is refused for its signature, whatever token comes with it.
+        const expired = caller === 'expired' && !path.startsWith('/webhooks/')
+        expect(code).toBe(expired ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED')
       }
     }
     expect(got).toEqual(wanted)

@@ -8,8 +8,10 @@ import { startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
 import { stored } from '../support/stored.ts'
+import { deliver, fromGithub } from '../support/webhooks.ts'
 
 const PASSWORD = 'canary-of-rotation'
+const WEBHOOK_SECRET = 'canary-of-webhooks'
 const ends: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const end of ends.splice(0)) await end()
@@ -32,6 +34,7 @@ async function filled() {
       vcs_type: 'git',
       credential_type: 'http_basic',
       auth_credentials: `ann:${PASSWORD}`,
+      webhook_secret: WEBHOOK_SECRET,
     },
   })
   expect(response.status).toBe(201)
@@ -60,6 +63,9 @@ const keyFile = (app: TestApp) => join(app.dataDirectory, 'encryption.key')
 async function resynced(app: TestApp, id: string): Promise<void> {
   await app.ask(`/api/repositories/${id}/sync`, { method: 'POST' })
   expect(await app.synced(id)).toMatchObject({ status: 'active' })
+  expect((await deliver(app, id, fromGithub({ secret: WEBHOOK_SECRET }))).status).toBe(202)
+  await app.passTo(app.now() + 3)
+  await app.synced(id)
 }
 
 describe('the key of stored secrets', () => {
@@ -67,7 +73,7 @@ describe('the key of stored secrets', () => {
     const { app, id } = await filled()
     ends.push(() => app.stop())
     const before = await sealedTexts(app)
-    expect(before.length).toBeGreaterThanOrEqual(4)
+    expect(before.length).toBeGreaterThanOrEqual(5)
     const old = readFileSync(keyFile(app), 'utf8')
 
     const answer = await app.ask('/api/encryption-key/rotation', { method: 'POST' })

@@ -131,6 +131,7 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
       body: new Uint8Array(4),
     },
   ],
+  'POST /webhooks/:id': ({ repositoryId }) => [{ path: `/webhooks/${repositoryId}`, json: {} }],
   'GET /api/conflicts': () => [{ path: '/api/conflicts' }],
   'GET /api/advisories': ({ name }) => [{ path: '/api/advisories' }, { path: `/api/advisories?package=${name}` }],
   'POST /api/advisories': ({ name }) => [

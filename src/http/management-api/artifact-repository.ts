@@ -15,6 +15,7 @@ interface NewRepositoryFields {
   readonly sync_interval?: unknown
   readonly archives?: string
   readonly expose_source?: boolean
+  readonly webhook_secret?: string | null
 }
 
 /**
@@ -30,6 +31,7 @@ export function artifactRepository(id: string, fields: NewRepositoryFields, now:
     sync_interval: (fields.sync_interval ?? null) !== null,
     archives: (fields.archives ?? 'lazy') !== 'lazy',
     expose_source: fields.expose_source === true,
+    webhook_secret: (fields.webhook_secret ?? null) !== null,
   })) {
     if (pointless) throw wrongField(field, 'has no meaning for vcs_type artifact, which reads no source')
   }

@@ -17,6 +17,7 @@ import { checkedAddress } from './repository-address.ts'
 import type { RepositoryPatch } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
 import { changedUpstream, refuseEagerArchives, refuseUpstreamFields } from './upstream-settings.ts'
+import { changedWebhookSecret } from './webhook-secret.ts'
 
 /** What working out a change takes. */
 export interface RepositoryChangeParts {
@@ -81,6 +82,7 @@ export function plannedChange(
       ...(interval === undefined ? {} : { syncInterval, nextSyncAt: parts.nextLookAt({ ...row, syncInterval }) }),
       ...(archives === undefined ? {} : { archives }),
       ...(exposed === undefined ? {} : { exposeSource: exposed }),
+      ...changedWebhookSecret(parts.secretBox, row, patch.webhook_secret),
       // The scheduler sees to it should the process end before the sync is queued.
       ...(read ? { failures: 0, nextSyncAt: now } : {}),
     },
@@ -148,8 +150,11 @@ function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : ''
 }
 
-/** Throws AppError('conflict') when a row is not any more what a change of address or credential was worked out from. */
+/** Throws AppError('conflict') when a row is not any more what a change of address or secrets was worked out from. */
 export function refuseStale(planned: RepositoryRow, stored: RepositoryRow): void {
-  if (planned.url === stored.url && planned.credentials === stored.credentials) return
+  const same = (['url', 'credentials', 'webhookSecret', 'webhookId'] as const).every(
+    (column) => planned[column] === stored[column],
+  )
+  if (same) return
   throw new AppError('conflict', `Repository ${stored.id} was changed by somebody else at the same time; try again.`)
 }

@@ -10,6 +10,7 @@ import { checkedAddress } from './repository-address.ts'
 import type { NewRepository } from './repository-fields.ts'
 import { wrongField } from './request-body.ts'
 import { newUpstream, refuseEagerArchives, refuseUpstreamFields } from './upstream-settings.ts'
+import { newWebhookSecret } from './webhook-secret.ts'
 
 /** What is stored of a new repository. */
 export interface NewRepositoryRows {
@@ -55,7 +56,7 @@ function newRepositoryRow(
       credentials.type === 'none' ? null : parts.secretBox.seal(storedCredentials(credentials), credentialsPlace(id)),
     packageFilter: body.package_filter ?? null,
     composerJsonPaths: checkedManifestPaths(body.composer_json_paths),
-    webhookSecret: null,
+    webhookSecret: newWebhookSecret(parts.secretBox, id, body),
     discoveryId: null,
     syncInterval: body.sync_interval ?? null,
     archives: body.archives ?? 'lazy',

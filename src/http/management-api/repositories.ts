@@ -61,7 +61,7 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
       '/',
       async ({ request, query }) => {
         const page = await repositories.list(pageOf(query))
-        const body = await shownRepositories(parts, page.rows)
+        const body = await shownRepositories(parts, page.rows, parts.baseUrlOf(request))
         return listResponse(request, parts.baseUrlOf(request), { ...page, body })
       },
       { detail: REPOSITORY_OPERATIONS.list },
@@ -70,7 +70,7 @@ export function repositoryRoutes(parts: RepositoryRoutesParts) {
       body: NewRepository,
       detail: REPOSITORY_OPERATIONS.create,
     })
-    .get('/:id', async ({ params }) => shown(parts, await found(repositories, params.id)), {
+    .get('/:id', async ({ params, request }) => shown(parts, request, await found(repositories, params.id)), {
       detail: REPOSITORY_OPERATIONS.show,
     })
     .patch('/:id', ({ params, body, ...asked }) => changeRepository(parts, asked, params.id, body), {
@@ -108,7 +108,7 @@ async function createRepository(
     await parts.checkCredential(row)
     const change = { action: 'repository.create', subject: row.id, after: repositorySettings(row, upstream) }
     return {
-      answer: shownNewRepository({ row, upstream }),
+      answer: shownNewRepository({ row, upstream }, parts.baseUrlOf(request)),
       async save(alongside) {
         const first = async (tx: Queries) => {
           await alongside(tx)
@@ -148,6 +148,7 @@ async function changeRepository(
           after: {
             ...repositorySettings(changed, upstream.after),
             ...(credential ? { auth_credentials: '(changed)' } : {}),
+            ...(change.webhookSecret ? { webhook_secret: '(changed)' } : {}),
           },
         }
         await parts.audit.recording(request, caller, record)(tx)
@@ -157,7 +158,7 @@ async function changeRepository(
     if (republished || stored !== null) await parts.catalog.refresh()
     if (resync) await parts.queue.request(id, PRIORITY.requested)
   }
-  return shown(parts, await found(parts.repositories, id))
+  return shown(parts, request, await found(parts.repositories, id))
 }
 
 async function deleteRepository(parts: RepositoryRoutesParts, { request, caller }: Asked, id: string) {
@@ -193,8 +194,8 @@ async function requestSync(
   return shownJob(job)
 }
 
-async function shown(parts: RepositoryRoutesParts, row: RepositoryRow) {
-  const [view] = await shownRepositories(parts, [row])
+async function shown(parts: RepositoryRoutesParts, request: Request, row: RepositoryRow) {
+  const [view] = await shownRepositories(parts, [row], parts.baseUrlOf(request))
   return view
 }
 

@@ -42,6 +42,11 @@ const FIELDS = {
   ),
   archives: t.Optional(oneOf(['lazy', 'tags', 'all'] as const)),
   expose_source: t.Optional(t.Boolean({ description: 'true or false' })),
+  webhook_secret: t.Optional(
+    t.Union([t.String({ pattern: '^[\\x21-\\x7e]{16,200}$' }), t.Null()], {
+      description: '16 to 200 visible ASCII characters, or null for none',
+    }),
+  ),
   ...UPSTREAM_FIELDS,
 }
 

@@ -10,12 +10,15 @@ interface RepositoryFacts {
   readonly counts: RepositoryCounts
   readonly issues: readonly RefIssue[]
   readonly progress: ReturnType<typeof shownJob>['progress'] | null
+  /** Public origin of this server. */
+  readonly baseUrl: string
 }
 
 /** Repositories as the API shows them: credentials never, progress while one is syncing. */
 export async function shownRepositories(
   parts: { repositories: RepositoryTable; upstreams: UpstreamTable; jobs: JobTable },
   rows: readonly RepositoryRow[],
+  baseUrl: string,
 ) {
   const ids = rows.map((row) => row.id)
   const [counts, held, upstreams, jobs] = await Promise.all([
@@ -34,18 +37,19 @@ export async function shownRepositories(
         counts: counts.get(row.id) ?? held.get(row.id) ?? NOTHING,
         issues: await (upstream ? parts.upstreams : parts.repositories).issues(row.id),
         progress: job && unfinished ? shownJob(job).progress : null,
+        baseUrl,
       })
     }),
   )
 }
 
 /** A repository that is just being added; its first sync waits unless it has no source. */
-export function shownNewRepository({ row, upstream }: NewRepositoryRows) {
+export function shownNewRepository({ row, upstream }: NewRepositoryRows, baseUrl: string) {
   const progress = row.nextSyncAt === null ? null : { done: 0, total: 0, step: 'waiting' }
-  return shownRepository(row, { upstream, counts: NOTHING, issues: [], progress })
+  return shownRepository(row, { upstream, counts: NOTHING, issues: [], progress, baseUrl })
 }
 
-/** What was set about a repository: what the audit keeps of it. Whether there is a credential, never which. */
+/** What was set about a repository: what the audit keeps of it. Whether there are secrets, never which. */
 export function repositorySettings(row: RepositoryRow, upstream: UpstreamSettings | null) {
   return {
     url: row.url,
@@ -58,11 +62,13 @@ export function repositorySettings(row: RepositoryRow, upstream: UpstreamSetting
     sync_interval: row.syncInterval,
     archives: row.archives,
     expose_source: row.exposeSource,
+    has_webhook_secret: row.webhookSecret !== null,
+    webhook_registered: row.webhookId !== null,
     ...shownUpstream(upstream),
   }
 }
 
-function shownRepository(row: RepositoryRow, { upstream, counts, issues, progress }: RepositoryFacts) {
+function shownRepository(row: RepositoryRow, { upstream, counts, issues, progress, baseUrl }: RepositoryFacts) {
   return {
     id: row.id,
     ...repositorySettings(row, upstream),
@@ -75,10 +81,16 @@ function shownRepository(row: RepositoryRow, { upstream, counts, issues, progres
     progress,
     last_synced_at: row.lastSyncedAt,
     next_sync_at: row.nextSyncAt,
-    webhook_url: null,
+    webhook_url: webhookUrl(row, baseUrl),
+    last_webhook_at: row.lastWebhookAt,
     created_at: row.createdAt,
     updated_at: row.updatedAt,
   }
+}
+
+/** Where the host of a repository may send its webhooks; null while it has no secret to check them with. */
+export function webhookUrl(row: RepositoryRow, baseUrl: string): string | null {
+  return row.webhookSecret === null ? null : `${baseUrl}/webhooks/${row.id}`
 }
 
 const NOTHING: RepositoryCounts = { packages: 0, versions: 0 }

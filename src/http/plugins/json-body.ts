@@ -1,4 +1,5 @@
 import { AppError, messageOf } from '../../errors.ts'
+import { readBytes } from './body-bytes.ts'
 
 /** Largest JSON body, in bytes. */
 const LARGEST = 1024 * 1024
@@ -10,7 +11,7 @@ const DEEPEST = 64
  * Throws AppError('too_large') as soon as it is known to be, and AppError('invalid') for anything but a JSON object.
  */
 export async function readJsonBody(request: Request): Promise<object | null> {
-  const bytes = await readBytes(request)
+  const bytes = await readBytes(request, LARGEST)
   if (bytes.length === 0) return null
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (type !== '' && type !== 'application/json' && !/^application\/[a-z0-9.-]{1,100}\+json$/.test(type)) {
@@ -30,25 +31,6 @@ function parse(bytes: Uint8Array): unknown {
     const where = cause instanceof SyntaxError ? messageOf(cause).replace(/^JSON Parse error: /, '') : 'it is not UTF-8'
     throw new AppError('invalid', `The body is not valid JSON: ${where.slice(0, 200)}.`, { cause })
   }
-}
-
-async function readBytes(request: Request): Promise<Uint8Array> {
-  if (request.body === null) return new Uint8Array()
-  if (Number(request.headers.get('content-length') ?? 0) > LARGEST) throw tooLarge()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of request.body) {
-    length += chunk.length
-    if (length > LARGEST) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-function tooLarge(): AppError {
-  return new AppError('too_large', `The body is larger than ${LARGEST} bytes; send less at once.`, {
-    details: { limit: LARGEST },
-  })
 }
 
 const QUOTE = 0x22

@@ -34,7 +34,7 @@ export function verifyWebhook(sender: WebhookSender, delivery: WebhookDelivery):
   const concerns = rules.concerns(event)
   if (concerns === null) return null
   const deliveryId = requiredHeader(delivery.headers, rules.deliveryId(delivery.headers))
-  const body = webhookBody(delivery.body)
+  const body = webhookBody(delivery)
   return readingWebhook(() => ({ deliveryId, event, concerns, repository: rules.repository(body) }))
 }
 

@@ -44,15 +44,25 @@ export function sameSecret(secret: string, given: string): boolean {
   return timingSafeEqual(digest(secret), digest(given))
 }
 
-/** The JSON object of a delivery that was verified. Throws AppError('invalid') for anything else. */
-export function webhookBody(body: Uint8Array): Fields {
+/**
+ * The JSON object of a delivery that was verified, or of its form field `payload`, as GitHub and Gitea send it when they
+ * are set to. Throws AppError('invalid') for anything else.
+ */
+export function webhookBody({ headers, body }: Pick<WebhookDelivery, 'headers' | 'body'>): Fields {
+  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  if (!/^(?:|application\/json|application\/x-www-form-urlencoded)$/.test(type)) throw unreadable()
   try {
-    return Fields.of('The webhook', JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
+    const json = type.endsWith('urlencoded') ? new URLSearchParams(text).get('payload') : text
+    return Fields.of('The webhook', JSON.parse(json ?? ''))
   } catch (cause) {
-    throw new AppError('invalid', 'The body of the webhook is no JSON object; choose JSON as its content type.', {
-      cause,
-    })
+    throw unreadable(cause)
   }
+}
+
+function unreadable(cause?: unknown): AppError {
+  const sentence = 'The body of the webhook is no JSON object; choose application/json as its content type.'
+  return new AppError('invalid', sentence, cause === undefined ? {} : { cause })
 }
 
 /** What `read` makes of a body; a field of the wrong kind is AppError('invalid'), for the sender is to blame. */

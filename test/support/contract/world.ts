@@ -3,6 +3,7 @@ import type { Listener } from '../../../src/http/listen.ts'
 import { TestApp } from '../app.ts'
 import { createGitRepository } from '../git-repository.ts'
 import { library } from '../packages.ts'
+import { signedAsGithub } from '../webhooks.ts'
 import type { ReadAnswer } from './check.ts'
 import type { PlacedOperation } from './document.ts'
 import type { Draft, Piece, Sender } from './requests.ts'
@@ -39,6 +40,7 @@ const REMEMBERED = 40
 const VALIDATORS = 12
 const RANGES = ['bytes=0-0', 'bytes=10-', 'bytes=-5', 'bytes=9999999-']
 const NOWHERE = 'http://127.0.0.1:1'
+const WEBHOOK_SECRET = 'secret-of-the-contract'
 
 /** A running server with a repository, packages and tokens, and what the requests so far have brought to light. */
 export class ContractWorld {
@@ -54,6 +56,8 @@ export class ContractWorld {
     /** Ids that the senders depend on: no request may change what they name. */
     private readonly kept: ReadonlySet<string>,
     private readonly artifactRepository: string,
+    /** It takes webhooks. */
+    private readonly repository: string,
     /** It has a document that names one archive. */
     private readonly upstream: { readonly id: string; readonly dist: string },
   ) {}
@@ -69,7 +73,7 @@ export class ContractWorld {
         library('acme/lib', 'three', { branch: 'feature/x' }),
       ],
     })
-    const repository = await app.addRepository(app.path('lib.git'))
+    const repository = await app.addRepository(app.path('lib.git'), { webhook_secret: WEBHOOK_SECRET })
     const artifacts = await app.addRepository('uploads', { vcs_type: 'artifact' })
     const upstream = await importedUpstream(app)
     const owner = await app.token({ permissions: 'write', rate_limit_max: 0 })
@@ -94,7 +98,7 @@ export class ContractWorld {
     const kept = new Set(
       [repository, artifacts, upstream, owner, readonly, restricted, shop, expired].map(({ id }) => id),
     )
-    const world = new ContractWorld(app, await app.app.start(), tokens, kept, artifacts.id, upstream)
+    const world = new ContractWorld(app, await app.app.start(), tokens, kept, artifacts.id, repository.id, upstream)
     for (const id of kept) world.noteId(id)
     return world
   }
@@ -122,7 +126,8 @@ export class ContractWorld {
     const body = method === 'GET' || method === 'HEAD' ? null : this.body(operation.operationId, draft.body)
     if (draft.contentType !== null && body !== null) headers['Content-Type'] = draft.contentType
     const search = query.size === 0 ? '' : `?${query}`
-    return { method, url: `${this.listener.url}${filled}${search}`, headers, body }
+    const sent = { method, url: `${this.listener.url}${filled}${search}`, headers, body }
+    return path.startsWith('/webhooks/') ? this.webhook(sent, draft) : sent
   }
 
   /** Sends a request over the network and reads the answer to its end. */
@@ -162,6 +167,7 @@ export class ContractWorld {
   private pathValue(path: string, method: string, name: string, piece: Piece = { text: '' }): string {
     // A client takes `..` out of an address before it is sent.
     if ('text' in piece) return encodeURIComponent(piece.text.toWellFormed().replace(/^\.{0,2}$/, '...'))
+    if (path.startsWith('/webhooks/')) return this.repository
     const collection = path.split('/')[2] ?? ''
     const prefix = PREFIXES[collection]
     const reads = method === 'GET' || method === 'HEAD'
@@ -173,6 +179,15 @@ export class ContractWorld {
       (this.ids.get(prefix ?? '') ?? []).filter((id) => reads || path.endsWith('/sync') || !this.kept.has(id))
     const value = candidates[piece.known % Math.max(candidates.length, 1)] ?? `${prefix}_unknown`
     return value.split('/').map(encodeURIComponent).join('/')
+  }
+
+  /** Most deliveries are signed, for nothing else of one would be looked at; those of a stranger are not. */
+  private webhook(sent: Sent, { sender }: Draft): Sent {
+    this.made += 1
+    if (sender !== 'owner' || typeof sent.body !== 'string') return sent
+    const event = { 'X-GitHub-Event': ['push', 'repository', 'ping'][this.made % 3] ?? '' }
+    const delivery = { 'X-GitHub-Delivery': `delivery-${this.made % 7}`, ...event }
+    return { ...sent, ...signedAsGithub(WEBHOOK_SECRET, { ...sent.headers, ...delivery }, sent.body) }
   }
 
   private queryValue(name: string, value: string): string {
