@@ -45,11 +45,11 @@ export class HostStage<Double extends HostDouble = HostDouble> {
   }
 }
 
-/** bitbucket.org has its API on another name, and neither is here: both lead to the double. */
+/** Some hosts have their API on another name, and none is here: all lead to the double. */
 function reaching(double: HostDouble): typeof fetch {
   const send = (input: string | URL | Request, init?: RequestInit) => {
     const url = new URL(String(input))
-    const stand = /^(?:api\.)?bitbucket\.org$/.test(url.hostname)
+    const stand = /^(?:(?:api\.)?(?:bitbucket\.org|github\.com)|gitlab\.com)$/.test(url.hostname)
     return fetch(stand ? `${double.origin}${url.pathname}${url.search}` : url, init)
   }
   return Object.assign(send, { preconnect: fetch.preconnect })

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import type { ShownRepository } from '../support/broker.ts'
+import { ComposerProject, composerAvailable } from '../support/composer-project.ts'
+import type { TestGitRepository } from '../support/git-repository.ts'
+import { BitbucketCloudDouble } from '../support/hosts/bitbucket-cloud-double.ts'
+import { BitbucketDataCenterDouble } from '../support/hosts/bitbucket-data-center-double.ts'
+import { GiteaDouble } from '../support/hosts/gitea-double.ts'
+import { GithubDouble } from '../support/hosts/github-double.ts'
+import { GitlabDouble } from '../support/hosts/gitlab-double.ts'
+import type { DoubleRepository, HostDouble } from '../support/hosts/host-double.ts'
+import { cloudFlow, executableFlow, type HostFlow } from '../support/hosts/host-flow.ts'
+import { library } from '../support/packages.ts'
+
+setDefaultTimeout(90_000)
+
+class GithubCloudDouble extends GithubDouble {
+  override readonly site: string = 'https://github.com'
+}
+class GitlabCloudDouble extends GitlabDouble {
+  override readonly site: string = 'https://gitlab.com'
+}
+
+/** Each host, and the user that its git wants beside a token. */
+const HOSTS: readonly (readonly [string, () => HostDouble, (double: HostDouble) => Promise<HostFlow>, string])[] = [
+  ['GitHub Enterprise Server', () => new GithubDouble(), executableFlow, 'x-access-token'],
+  ['github.com', () => new GithubCloudDouble(), cloudFlow, 'x-access-token'],
+  ['GitLab, self-managed', () => new GitlabDouble(), executableFlow, 'oauth2'],
+  ['gitlab.com', () => new GitlabCloudDouble(), cloudFlow, 'oauth2'],
+  ['Gitea', () => new GiteaDouble(), executableFlow, 'oauth2'],
+  ['Bitbucket Data Center', () => new BitbucketDataCenterDouble(), executableFlow, 'x-token-auth'],
+  ['Bitbucket Cloud', () => new BitbucketCloudDouble(), cloudFlow, 'x-token-auth'],
+]
+
+describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (_, make, start, gitUser) => {
+  let flow: HostFlow
+  let hosted: DoubleRepository
+  let source: TestGitRepository
+  let repository: ShownRepository
+  let project: ComposerProject
+
+  beforeAll(async () => {
+    flow = await start(make())
+    const made = flow.repository('lib', {
+      commits: [
+        library('acme/lib', 'v1.0.0', { annotatedTags: ['v1.0.0'] }),
+        library('acme/lib', 'v1.1.0', { tags: ['v1.1.0'] }),
+        library('acme/lib', 'main'),
+      ],
+    })
+    hosted = made.hosted
+    source = made.source
+    repository = await flow.add(hosted)
+    project = ComposerProject.create({
+      repositories: [flow.url],
+      tokens: { [flow.url]: await flow.api.token({ allowed_package_prefixes: ['acme/'] }) },
+    })
+  })
+  afterAll(async () => {
+    project?.remove()
+    await flow?.stop()
+  })
+
+  async function run(...args: string[]): Promise<string> {
+    const { code, output } = await project.run(...args)
+    expect({ code, output }).toMatchObject({ code: 0 })
+    return output
+  }
+
+  test('the credential opens the API and git, each in its way', () => {
+    expect(repository).toMatchObject({ status: 'active', versions: 3, issues: [] })
+    expect([...new Set(flow.double.gitCredentials)]).toEqual([`${gitUser}:${flow.double.token}`])
+    expect(flow.double.seen.length).toBeGreaterThan(0)
+  })
+
+  test('a release is installed', async () => {
+    await run('require', 'acme/lib:^1.0')
+    expect(project.read('vendor/acme/lib/src/Lib.php')).toContain('v1.1.0')
+    expect(project.locked()[0]).toMatchObject({ version: 'v1.1.0', dist: { reference: source.resolve('v1.1.0') } })
+    expect(project.read('composer.lock')).not.toContain(flow.double.token)
+  })
+
+  test('a branch is installed, and again from the lock file with nothing cached', async () => {
+    project.requires({ 'acme/lib': 'dev-main' })
+    await run('update')
+    project.forget()
+    await run('install')
+    expect(project.read('vendor/acme/lib/src/Lib.php')).toContain('main')
+    expect(project.locked()[0]).toMatchObject({ version: 'dev-main', dist: { reference: source.resolve('main') } })
+  })
+
+  test('while the host refuses everything, what is known is installed', async () => {
+    flow.double.instead = () => new Response('', { status: 503 })
+    const { git } = flow.double
+    flow.double.git = null
+    try {
+      const failed = await flow.api.sync(repository.id)
+      expect(failed).toMatchObject({ status: 'error', versions: 3 })
+      project.forget()
+      await run('install')
+    } finally {
+      flow.double.instead = null
+      flow.double.git = git
+    }
+    expect(await flow.api.sync(repository.id)).toMatchObject({ status: 'active' })
+  })
+})
