@@ -16,6 +16,7 @@ import { openMirror } from './mirror/open-mirror.ts'
 import { UpstreamSet } from './mirror/upstreams.ts'
 import { PackageCatalog } from './store/catalog.ts'
 import { PolicyCatalog } from './store/policy-catalog.ts'
+import { HostBudgets } from './sync/host-budgets.ts'
 import { credentialsOpener, sourceOpener } from './sync/repository-source.ts'
 import { Scheduler } from './sync/scheduler.ts'
 
@@ -51,8 +52,9 @@ async function assemble(base: Foundation): Promise<App> {
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const mirror = openMirror({ ...base, upstreams: upstreamSet })
   const parts = { ...base, catalog, policies, upstreamSet, verifier, limits, mirror }
-  const openSource = sourceOpener({ ...base, ...tables, localRoots: config.localRepositoryRoots })
-  const queue = createQueue({ ...parts, openSource })
+  const budgets = new HostBudgets(now)
+  const openSource = sourceOpener({ ...base, ...tables, budgets, localRoots: config.localRepositoryRoots })
+  const queue = createQueue({ ...parts, openSource, budgets })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
   const downloadCounts = new DownloadCounts(tables.downloads, now)
   const handler = createHandler({
@@ -70,7 +72,7 @@ async function assemble(base: Foundation): Promise<App> {
     openSource,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
-    ...repositoryRules(base),
+    ...repositoryRules({ ...base, budgets }),
     examine: () => examine(base),
     ready: () => checkReady(base, life),
   })

@@ -3,38 +3,44 @@ import { lookAtUpstream } from '../mirror/look.ts'
 import { COMPOSER } from '../mirror/upstream-address.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import { credentialCheck } from '../sync/credential-check.ts'
+import type { HostBudgets } from '../sync/host-budgets.ts'
+import { placeFinder } from '../sync/job-place.ts'
 import { SyncQueue } from '../sync/queue.ts'
 import { hostOpener } from '../sync/repository-host.ts'
 import type { sourceOpener } from '../sync/repository-source.ts'
-import { nextLook } from '../sync/schedule.ts'
+import { lookInterval, nextLook } from '../sync/schedule.ts'
 import { syncRepository } from '../sync/sync-repository.ts'
 import type { Parts } from './parts.ts'
 
+/** What the queue works with beside the parts. */
+interface QueueParts extends Parts {
+  readonly openSource: ReturnType<typeof sourceOpener>
+  readonly budgets: HostBudgets
+}
+
+/** When a repository that was looked at at `since` is looked at next, both in Unix seconds. */
+type NextLook = (
+  row: Pick<RepositoryRow, 'syncInterval' | 'lastWebhookAt' | 'discoveryId'>,
+  since: number,
+) => Promise<number>
+
 /** The queue of syncs, and what its workers do. */
-export function createQueue(parts: Parts & { openSource: ReturnType<typeof sourceOpener> }): SyncQueue {
-  const { tables, archives, config, now, logger, catalog, openSource, upstreamSet } = parts
-  const sync = {
-    repositories: tables.repositories,
-    state: tables.syncState,
-    openSource,
-    archives: {
-      known: (repositoryId: string) => tables.archives.shasums(repositoryId),
-      build: async (
-        ...[place, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
-      ) => (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
-    },
-    syncInterval: config.syncInterval,
-    now,
-    logger,
-  }
+export function createQueue(parts: QueueParts): SyncQueue {
+  const { tables, config, now, logger, catalog, budgets, upstreamSet } = parts
+  const nextLookAt = nextLookFinder(parts)
+  const sync = syncParts(parts, nextLookAt)
   const look = {
     ...tables,
     ...{ set: upstreamSet, mirror: parts.mirror, now, logger, claimedVendors: () => catalog.claimedVendors() },
-    nextLookAt: (row: RepositoryRow, interval: number | null) => nextLook(row, interval ?? config.syncInterval, now()),
+    nextLookAt: (row: RepositoryRow, interval: number | null) =>
+      nextLookAt(interval === null ? row : { ...row, syncInterval: row.syncInterval ?? interval }, now()),
   }
   return new SyncQueue({
     jobs: tables.jobs,
+    holds: tables.jobHolds,
     repositories: tables.repositories,
+    placeOf: placeFinder(parts.secretBox),
+    budgets,
     async work({ repositoryId, acceptRemovals }, report, signal) {
       const request = { repositoryId, acceptRemovals, report, signal }
       const { vcsType } = (await tables.repositories.find(repositoryId)) ?? {}
@@ -47,13 +53,38 @@ export function createQueue(parts: Parts & { openSource: ReturnType<typeof sourc
   })
 }
 
+function syncParts({ tables, archives, openSource, now, logger }: QueueParts, nextLookAt: NextLook) {
+  return {
+    repositories: tables.repositories,
+    state: tables.syncState,
+    openSource,
+    archives: {
+      known: (repositoryId: string) => tables.archives.shasums(repositoryId),
+      build: async (
+        ...[place, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
+      ) => (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
+    },
+    nextLookAt: (row: RepositoryRow) => nextLookAt(row, now()),
+    now,
+    logger,
+  }
+}
+
+/** Finds when repositories are looked at, by what tells of their changes beside that. */
+function nextLookFinder({ tables, config, now }: Foundation): NextLook {
+  return async (row, since) => {
+    const watched = { ...row, probedAt: await tables.repositories.probedAt(row) }
+    return nextLook(lookInterval(watched, config.syncInterval, now()), since)
+  }
+}
+
 /** What adding and changing a repository goes by. */
-export function repositoryRules(base: Foundation) {
+export function repositoryRules(base: Foundation & { readonly budgets: HostBudgets }) {
   const { config, now } = base
   return {
     localRoots: config.localRepositoryRoots,
     nextLookAt: (row: Pick<RepositoryRow, 'syncInterval' | 'lastSyncedAt'>) =>
-      Math.max(now(), nextLook(row, config.syncInterval, row.lastSyncedAt ?? now())),
+      Math.max(now(), nextLook(row.syncInterval ?? config.syncInterval, row.lastSyncedAt ?? now())),
     checkCredential: credentialCheck(hostOpener(base), base),
   }
 }

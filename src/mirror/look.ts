@@ -19,7 +19,7 @@ export interface LookParts {
   readonly upstreamLog: UpstreamLogTable
   readonly claimedVendors: () => readonly string[]
   /** When a repository is looked at next: by its own interval, or this one in seconds, or for null the usual one. */
-  readonly nextLookAt: (row: RepositoryRow, interval: number | null) => number
+  readonly nextLookAt: (row: RepositoryRow, interval: number | null) => Promise<number>
   readonly now: () => number
   readonly logger: Logger
 }
@@ -67,6 +67,6 @@ export async function lookAtUpstream(parts: LookParts, request: LookRequest): Pr
 async function noteLook(parts: LookParts, repositoryId: string, interval: number | null): Promise<void> {
   const row = await parts.repositories.find(repositoryId)
   if (row === null) return
-  const nextSyncAt = parts.nextLookAt(row, interval)
+  const nextSyncAt = await parts.nextLookAt(row, interval)
   await parts.repositories.noteUnchanged(row.id, { now: parts.now(), nextSyncAt, problem: null })
 }

@@ -40,7 +40,7 @@ function senderTo(url: string, { vcsType, credentials }: SourceAddress, parts: O
     const bound = httpCredentials(url, vcsType, credentials)
     return (request) => parts.http.send(request, bound)
   }
-  const { token, http } = parts.githubApps.open(credentials, hostAddress('github', url).apiBase)
+  const { token, http } = parts.githubApps.open(credentials, hostAddress('github', url).apiBase, parts.http)
   return async (request) => http.send(request, basic(url, 'x-access-token', await token(request.signal)))
 }
 

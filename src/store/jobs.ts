@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, inArray, isNotNull, lt, lte, or, sql } from 'drizzle-orm'
 import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { newId } from './ids.ts'
+import { type ClaimBounds, insideBounds, UNBOUNDED } from './job-holds.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { type JobResult, jobs } from './schema.ts'
 
@@ -22,9 +23,15 @@ export interface JobRequest {
   readonly runAt: number
   /** The person who asked has seen that most refs are gone and wants them gone. */
   readonly acceptRemovals: boolean
+  /** What it speaks to, for bounds on jobs at once; empty for nothing that is bounded. */
+  readonly host?: string
+  readonly credential?: string
 }
 
 export type { JobResult } from './schema.ts'
+
+/** Seconds of waiting that make a job more urgent by one, so that nothing waits for ever behind what is more urgent. */
+const AGEING = 600
 
 /** Finished jobs kept per repository. */
 const HISTORY = 50
@@ -49,11 +56,14 @@ export class JobTable {
     })
   }
 
-  /** Claims the most urgent job that is ready, or whose worker is gone, until `leaseUntil`; null when there is none. */
-  async claim(owner: string, now: number, leaseUntil: number): Promise<JobRow | null> {
-    const ready = or(
-      and(eq(jobs.state, 'queued'), lte(jobs.runAt, now)),
-      and(eq(jobs.state, 'running'), lt(jobs.leaseUntil, now)),
+  /**
+   * Claims the most urgent job inside the bounds that is ready, or whose worker is gone, until `leaseUntil`; null when
+   * there is none.
+   */
+  async claim(owner: string, now: number, leaseUntil: number, bounds: ClaimBounds = UNBOUNDED): Promise<JobRow | null> {
+    const ready = and(
+      or(and(eq(jobs.state, 'queued'), lte(jobs.runAt, now)), and(eq(jobs.state, 'running'), lt(jobs.leaseUntil, now))),
+      insideBounds(bounds),
     )
     const next = this.db.read.select({ id: jobs.id }).from(jobs).where(ready)
     // Looking first spares an idle server a write transaction each second.
@@ -63,7 +73,7 @@ export class JobTable {
         .select({ id: jobs.id })
         .from(jobs)
         .where(ready)
-        .orderBy(desc(jobs.priority), asc(jobs.runAt), asc(jobs.id))
+        .orderBy(desc(sql`${jobs.priority} + (${now} - ${jobs.createdAt}) / ${AGEING}`), asc(jobs.runAt), asc(jobs.id))
         .limit(1)
       const rows = await tx
         .update(jobs)
@@ -91,11 +101,21 @@ export class JobTable {
     await this.db.write((tx) => tx.update(jobs).set({ leaseUntil: 0 }).where(eq(jobs.state, 'running')))
   }
 
-  /** Ends a job with what it changed or why it failed; queues it anew when it was asked for while it ran. False when it was lost to another worker. */
-  async finish(job: JobRow, error: string | null, now: number, result: JobResult | null = null): Promise<boolean> {
+  /**
+   * Ends a job with what it changed or why it failed; queues it anew when it was asked for while it ran. False, and
+   * nothing of `alongside` is done, when it was lost to another worker.
+   */
+  async finish(
+    job: JobRow,
+    error: string | null,
+    now: number,
+    result: JobResult | null = null,
+    alongside: Alongside = nothingElse,
+  ): Promise<boolean> {
     return this.db.write(async (tx) => {
       const row = await tx.select().from(jobs).where(held(job)).get()
       if (!row) return false
+      await alongside(tx)
       const state = error === null ? 'done' : 'failed'
       await tx
         .update(jobs)
@@ -181,6 +201,9 @@ async function enqueueIn(tx: Queries, request: JobRequest, now: number): Promise
       priority: Math.max(existing.priority, request.priority),
       runAt: Math.min(existing.runAt, request.runAt),
       acceptRemovals: asked || request.acceptRemovals,
+      // Address and credential may be others by now.
+      host: request.host ?? existing.host,
+      credential: request.credential ?? existing.credential,
       rerun: running,
     })
     .where(eq(jobs.id, existing.id))
@@ -206,6 +229,8 @@ function newJob(request: JobRequest, now: number): typeof jobs.$inferInsert {
     dedupeKey: request.repositoryId,
     priority: request.priority,
     acceptRemovals: request.acceptRemovals,
+    host: request.host ?? '',
+    credential: request.credential ?? '',
     rerun: false,
     runAt: request.runAt,
     attempt: 0,

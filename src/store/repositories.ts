@@ -6,6 +6,7 @@ import { type Alongside, type Database, nothingElse } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { republish } from './republish.ts'
 import { archives, commits, jobs, packages, refs, repositories, versions } from './schema.ts'
+import { discoveries } from './schema-hosts.ts'
 import { nextRevision } from './settings.ts'
 
 /** A repository as stored; credentials are sealed. */
@@ -58,6 +59,14 @@ export interface UpdateOptions {
 export interface RefIssue {
   readonly ref: string
   readonly reason: string
+}
+
+/** What is shown of a sync that failed, how many there were in a row, and when the next one is, Unix seconds. */
+export interface RepositoryFailure {
+  readonly code: string
+  readonly message: string
+  readonly failures: number
+  readonly nextSyncAt: number
 }
 
 /** What is counted of a repository. */
@@ -238,20 +247,19 @@ export class RepositoryTable {
     )
   }
 
-  /** Notes a sync that failed; what is stored stays. `nextSyncAt` null waits for a change of the repository. */
-  async noteFailure(id: string, failure: { code: string; message: string; nextSyncAt: number | null }): Promise<void> {
-    await this.db.write((tx) =>
-      tx
-        .update(repositories)
-        .set({
-          status: 'error',
-          errorCode: failure.code,
-          errorMessage: failure.message,
-          failures: sql`${repositories.failures} + 1`,
-          nextSyncAt: failure.nextSyncAt,
-        })
-        .where(eq(repositories.id, id)),
-    )
+  /** Notes a sync that failed, in the transaction that ends its job; what is stored stays. */
+  failing(id: string, failure: RepositoryFailure): Alongside {
+    const { code, message, failures, nextSyncAt } = failure
+    const change = { status: 'error', errorCode: code, errorMessage: message, failures, nextSyncAt } as const
+    return (tx) => tx.update(repositories).set(change).where(eq(repositories.id, id))
+  }
+
+  /** When the owner of a repository was last asked what changed, Unix seconds; null when nobody asks, or it failed. */
+  async probedAt({ discoveryId }: Pick<RepositoryRow, 'discoveryId'>): Promise<number | null> {
+    if (discoveryId === null) return null
+    const healthy = and(eq(discoveries.id, discoveryId), eq(discoveries.status, 'active'))
+    const row = await this.db.read.select({ at: discoveries.lastProbedAt }).from(discoveries).where(healthy).get()
+    return row?.at ?? null
   }
 }
 

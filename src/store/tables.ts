@@ -4,6 +4,7 @@ import { AuditTable } from './audit.ts'
 import type { Database } from './database.ts'
 import { DownloadTable } from './downloads.ts'
 import { IdempotentAnswerTable } from './idempotent-answers.ts'
+import { JobHolds } from './job-holds.ts'
 import { JobTable } from './jobs.ts'
 import { MetadataChangeTable } from './metadata-changes.ts'
 import { PackageTable } from './packages.ts'
@@ -43,6 +44,7 @@ export function openTables(db: Database) {
     upstreamNames: new UpstreamNameTable(db),
     upstreamArchives: new UpstreamArchiveTable(db),
     jobs: new JobTable(db),
+    jobHolds: new JobHolds(db),
     packages: new PackageTable(db),
     syncState: new SyncStateTable(db),
     archives: new ArchiveTable(db),

@@ -1,17 +1,18 @@
 import { AppError, isAppError, messageOf } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Alongside } from '../store/database.ts'
+import type { JobHolds } from '../store/job-holds.ts'
 import type { JobProgress, JobResult, JobRow, JobTable } from '../store/jobs.ts'
 import type { RepositoryTable } from '../store/repositories.ts'
-import { nextRetry, retryAfterRefusal } from './schedule.ts'
+import { ClaimLimits } from './claim-limits.ts'
+import { failureOf } from './failure-policy.ts'
+import { HostBreakers } from './host-breakers.ts'
+import type { HostBudgets } from './host-budgets.ts'
+import type { FindPlace } from './job-place.ts'
+import { LEASE, Lease } from './lease.ts'
 
-/** How urgent a job is; a higher number runs first. `probe` is for repositories that a look at their owner found changed. */
-export const PRIORITY = { requested: 100, webhook: 80, probe: 60, first: 50, sweep: 10 } as const
+export { PRIORITY } from './priority.ts'
 
-/** How long a worker owns a job without a sign of life, and how often it gives one. Seconds. */
-const LEASE = 60
-const RENEW_MS = 1_000
-const RENEW_AT_LEAST_MS = 20_000
 const LOOK_MS = 1_000
 
 /** Longest run of one job, in milliseconds: a source that drips must not hold a worker for ever. */
@@ -26,7 +27,10 @@ export type Work = (job: JobRow, report: (progress: JobProgress) => void, signal
 /** What a queue works with. `now` gives Unix seconds. */
 export interface QueueParts {
   readonly jobs: JobTable
+  readonly holds: JobHolds
   readonly repositories: RepositoryTable
+  readonly placeOf: FindPlace
+  readonly budgets: HostBudgets
   readonly work: Work
   /** Called after the work of a job, which may have changed packages, and before the job counts as done. */
   readonly onDone: (job: JobRow) => Promise<void> | void
@@ -41,12 +45,17 @@ export interface QueueParts {
  */
 export class SyncQueue {
   private readonly owner = `${process.pid}-${crypto.randomUUID()}`
-  private readonly running = new Map<string, { done: Promise<void>; abort: AbortController }>()
+  private readonly running = new Map<string, { job: JobRow; done: Promise<void>; abort: AbortController }>()
+  private readonly breakers: HostBreakers
+  private readonly limits: ClaimLimits
   private timer: ReturnType<typeof setInterval> | null = null
   private looking: Promise<void> | null = null
   private lookAgain = false
 
-  constructor(private readonly parts: QueueParts) {}
+  constructor(private readonly parts: QueueParts) {
+    this.breakers = new HostBreakers(parts.now)
+    this.limits = new ClaimLimits({ breakers: this.breakers, budgets: parts.budgets })
+  }
 
   /** Begins to claim jobs. */
   start(): void {
@@ -64,9 +73,11 @@ export class SyncQueue {
     options: { acceptRemovals?: boolean; delay?: number; alongside?: (job: JobRow) => Alongside } = {},
   ): Promise<JobRow> {
     const now = this.parts.now()
-    const acceptRemovals = options.acceptRemovals ?? false
+    const { acceptRemovals = false, delay = 0 } = options
+    const row = await this.parts.repositories.find(repositoryId)
+    const place = row === null ? {} : this.parts.placeOf(row)
     const job = await this.parts.jobs.enqueue(
-      { repositoryId, priority, runAt: now + (options.delay ?? 0), acceptRemovals },
+      { repositoryId, priority, runAt: now + delay, acceptRemovals, ...place },
       now,
       options.alongside,
     )
@@ -104,16 +115,27 @@ export class SyncQueue {
   }
 
   private async claimAll(): Promise<void> {
+    await this.putOff()
     while (this.timer !== null && this.running.size < this.parts.concurrency) {
       const now = this.parts.now()
-      const job = await this.parts.jobs.claim(this.owner, now, now + LEASE)
+      const bounds = this.limits.bounds([...this.running.values()].map((entry) => entry.job))
+      const job = await this.parts.jobs.claim(this.owner, now, now + LEASE, bounds)
       if (!job) return
       const abort = new AbortController()
       const done = this.run(job, abort).finally(() => {
         this.running.delete(job.id)
         this.look()
       })
-      this.running.set(job.id, { done, abort })
+      this.running.set(job.id, { job, done, abort })
+    }
+  }
+
+  /** Jobs that wait for a host do so in sight, and out of the way of the others. */
+  private async putOff(): Promise<void> {
+    for (const hold of this.limits.holds()) {
+      const jobs = await this.parts.holds.apply(hold)
+      const { host, until, code } = hold
+      if (jobs > 0) this.parts.logger.info('syncs put off', { host, until, jobs, reason: code })
     }
   }
 
@@ -123,6 +145,7 @@ export class SyncQueue {
       if (job.attempt > MOST_ATTEMPTS) throw neverEnds()
       await this.parts.repositories.noteSyncing(job.repositoryId)
       const result = await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
+      this.breakers.answered(job.host)
       await lease.end()
       await this.tellDone(job)
       await this.parts.jobs.finish(job, null, this.parts.now(), result)
@@ -144,23 +167,28 @@ export class SyncQueue {
   }
 
   private async fail(job: JobRow, signal: AbortSignal, error: unknown): Promise<void> {
-    const { jobs, repositories, now, logger } = this.parts
+    const { jobs, repositories, budgets, now, logger } = this.parts
     if (signal.aborted) return jobs.release(job, now())
-    const expected = isAppError(error)
-    const message = expected ? error.message : 'Something unexpected went wrong; the log of the server says what.'
-    const log = expected ? logger.warn : logger.error
+    const log = isAppError(error) ? logger.warn : logger.error
     log('repository sync failed', {
       repository: job.repositoryId,
       error: error instanceof Error ? error : messageOf(error),
     })
+    this.noteAnswer(job, error)
     const row = await repositories.find(job.repositoryId)
     if (!row) return
-    const code = codeOf(error)
-    const refusal = code === 'auth' || code === 'credentials' || code === 'host_key'
-    const retryAfter = expected ? Number(error.details.retry_after ?? 0) : 0
-    const nextSyncAt = refusal ? retryAfterRefusal(now()) : nextRetry(row.failures, now(), retryAfter)
-    await repositories.noteFailure(job.repositoryId, { code, message, nextSyncAt })
-    await jobs.finish(job, message, now())
+    const limitedUntil = budgets.blockedUntil(job)
+    const failure = failureOf(error, row, { now: now(), limitedUntil })
+    await jobs.finish(job, failure.message, now(), null, repositories.failing(job.repositoryId, failure))
+  }
+
+  /** What a failure says about the host of the job. */
+  private noteAnswer(job: JobRow, error: unknown): void {
+    if (!isAppError(error, 'upstream')) return
+    const { reason, retry_after: wait } = error.details
+    if (reason === 'unreachable') this.breakers.failed(job.host)
+    else this.breakers.answered(job.host)
+    if (reason === 'rate_limited') this.parts.budgets.refused(job, typeof wait === 'number' ? wait : null)
   }
 }
 
@@ -177,56 +205,4 @@ function tooLong(): AbortSignal {
 function neverEnds(): AppError {
   const sentence = `The server ended ${MOST_ATTEMPTS} times before this sync did; the log of the server may say why.`
   return new AppError('unavailable', sentence, { details: { reason: 'interrupted' } })
-}
-
-/** `error_code` of a repository: what the source said was wrong, in one word. */
-function codeOf(error: unknown): string {
-  if (!isAppError(error)) return 'internal'
-  return typeof error.details.reason === 'string' ? error.details.reason : error.kind
-}
-
-/** Keeps a claimed job claimed, and its progress visible, while it runs. */
-class Lease {
-  private progress: JobProgress = { done: 0, total: 0, step: 'starting' }
-  private changed = false
-  private renewedAt = Date.now()
-  private renewing: Promise<void> | null = null
-  private readonly timer: ReturnType<typeof setInterval>
-
-  constructor(
-    private readonly parts: QueueParts,
-    private readonly job: JobRow,
-    private readonly abort: AbortController,
-  ) {
-    this.timer = setInterval(() => this.tick(), RENEW_MS)
-  }
-
-  readonly report = (progress: JobProgress): void => {
-    this.progress = progress
-    this.changed = true
-  }
-
-  async end(): Promise<void> {
-    clearInterval(this.timer)
-    await this.renewing
-  }
-
-  private tick(): void {
-    const due = this.changed || Date.now() - this.renewedAt > RENEW_AT_LEAST_MS
-    if (!due || this.renewing) return
-    this.changed = false
-    this.renewedAt = Date.now()
-    this.renewing = this.renew().finally(() => {
-      this.renewing = null
-    })
-  }
-
-  private async renew(): Promise<void> {
-    try {
-      const held = await this.parts.jobs.renew(this.job, this.parts.now() + LEASE, this.progress)
-      if (!held) this.abort.abort(new AppError('conflict', 'Another worker has taken over this job.'))
-    } catch (error) {
-      this.parts.logger.warn('a lease could not be renewed', { job: this.job.id, error: messageOf(error) })
-    }
-  }
 }

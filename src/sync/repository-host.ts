@@ -1,4 +1,5 @@
 import type { SecretBox } from '../auth/secret-box.ts'
+import { hostPlace } from '../sources/host-place.ts'
 import type { GithubApps } from '../sources/hosts/github-apps.ts'
 import type { Host } from '../sources/hosts/host.ts'
 import { type HostType, hostCredential, isHostType } from '../sources/hosts/host-credential.ts'
@@ -6,6 +7,9 @@ import { type HostAddress, hostAddress, openHost } from '../sources/hosts/open-h
 import type { SourceCredentials } from '../sources/source.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
+import type { HostBudgets } from './host-budgets.ts'
+import { placeFinder } from './job-place.ts'
+import { notedHttp } from './noted-http.ts'
 import { storedCredentialsOf } from './repository-source.ts'
 
 /** The API of the host of a repository, and what the host calls the repository. */
@@ -24,12 +28,16 @@ export function hostOpener(parts: {
   secretBox: SecretBox
   http: UpstreamHttp
   githubApps: GithubApps
+  budgets: HostBudgets
+  now: () => number
 }): OpenRepositoryHost {
+  const placeOf = placeFinder(parts.secretBox)
   return ({ vcsType, url, ...row }) => {
     if (!isHostType(vcsType)) return null
     const address = hostAddress(vcsType, url)
     const credentials = storedCredentialsOf(parts.secretBox, row)
-    const host = openHost(vcsType, address, credentials, parts.http, parts.githubApps)
+    const http = notedHttp(parts.http, parts, placeOf({ ...row, url }), hostPlace(address.apiBase))
+    const host = openHost(vcsType, address, credentials, http, parts.githubApps)
     return { address, host, known: isForApi(vcsType, credentials) }
   }
 }

@@ -5,6 +5,9 @@ import { httpCredentials, openSource } from '../sources/open.ts'
 import type { Source, SourceCredentials } from '../sources/source.ts'
 import type { BoundCredentials, UpstreamHttp } from '../sources/upstream-http.ts'
 import { credentialsPlace, type RepositoryRow, type RepositoryTable } from '../store/repositories.ts'
+import type { HostBudgets } from './host-budgets.ts'
+import { placeFinder } from './job-place.ts'
+import { notedHttp } from './noted-http.ts'
 
 /** Opens the source of a stored repository, its credentials unsealed. */
 export type OpenRepositorySource = (row: RepositoryRow) => Promise<Source>
@@ -16,10 +19,14 @@ export function sourceOpener(parts: {
   githubApps: GithubApps
   repositories: RepositoryTable
   localRoots: readonly string[]
+  budgets: HostBudgets
   now: () => number
 }): OpenRepositorySource {
-  return (row) =>
-    openSource(
+  const placeOf = placeFinder(parts.secretBox)
+  return (row) => {
+    const place = placeOf(row)
+    const http = notedHttp(parts.http, parts, place, place.host)
+    return openSource(
       {
         url: row.url,
         vcsType: row.vcsType,
@@ -27,8 +34,9 @@ export function sourceOpener(parts: {
         hostKey: row.hostKey,
         onHostKey: (hostKey) => parts.repositories.pinHostKey(row, hostKey),
       },
-      parts,
+      { ...parts, http },
     )
+  }
 }
 
 /** Opens the sealed credentials of stored repositories as headers for their servers; null for none. */

@@ -4,8 +4,13 @@ import type { RepositoryTable } from '../store/repositories.ts'
 import { PRIORITY, type SyncQueue } from './queue.ts'
 
 const TICK_MS = 1_000
-/** Repositories queued per tick: after a long stop they start over some time, not all at once. */
-const PER_TICK = 20
+/** Most repositories queued per tick. */
+const PER_TICK = 500
+/** More than this many due at once have piled up, over a stop for instance, and do not start all at once. */
+const USUAL = 20
+/** Over so many seconds each of them starts, at most, and so many seconds for each. */
+const LONGEST_SPREAD = 300
+const SPREAD_EACH = 0.6
 
 /** Every second: repositories whose time has come → queue. */
 export class Scheduler {
@@ -35,7 +40,10 @@ export class Scheduler {
   private async tick(): Promise<void> {
     try {
       const due = await this.parts.repositories.due(this.parts.now(), PER_TICK)
-      for (const id of due) await this.parts.queue.request(id, PRIORITY.sweep)
+      const spread = due.length > USUAL ? Math.min(LONGEST_SPREAD, due.length * SPREAD_EACH) : 0
+      for (const id of due) {
+        await this.parts.queue.request(id, PRIORITY.sweep, { delay: Math.floor(spread * Math.random()) })
+      }
     } catch (error) {
       this.parts.logger.error('due repositories could not be queued', { error: messageOf(error) })
     }

@@ -20,7 +20,6 @@ import { type Diff, diffVersions } from './diff.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
 import { issueTexts } from './ref-issues.ts'
-import { nextLook } from './schedule.ts'
 import { resultOf, unchangedResult } from './sync-result.ts'
 
 /** Parts a sync works with. Times are Unix seconds. */
@@ -29,7 +28,8 @@ export interface SyncParts {
   readonly state: SyncStateTable
   readonly openSource: (row: RepositoryRow) => Promise<Source>
   readonly archives: ArchiveParts
-  readonly syncInterval: number
+  /** When a repository is looked at next, Unix seconds. */
+  readonly nextLookAt: (row: RepositoryRow) => Promise<number>
   readonly now: () => number
   readonly logger: Logger
 }
@@ -55,7 +55,7 @@ export async function syncRepository(parts: SyncParts, request: SyncRequest): Pr
     request.report({ done: 0, total: 0, step: 'listing refs' })
     const list = await source.refs(request.signal)
     const digest = refsDigest(list, row)
-    const nextSyncAt = nextLook(row, parts.syncInterval, parts.now())
+    const nextSyncAt = await parts.nextLookAt(row)
     if (digest === row.refsDigest) {
       // The outcome of the last reading stands, whatever failed since.
       const problem = (await parts.state.offersAnything(row.id)) ? null : NO_PACKAGES

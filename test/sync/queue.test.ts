@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/errors.ts'
 import { createLogger } from '../../src/observability/logger.ts'
+import { JobHolds } from '../../src/store/job-holds.ts'
+import { HostBudgets } from '../../src/sync/host-budgets.ts'
+import type { FindPlace } from '../../src/sync/job-place.ts'
 import { PRIORITY, SyncQueue, type Work } from '../../src/sync/queue.ts'
 import { Scheduler } from '../../src/sync/scheduler.ts'
 import { openStore, repositoryRow, type TestStore, temporaryDirectory } from '../store/support.ts'
@@ -28,14 +31,21 @@ afterAll(() => directory.remove())
 /** Does a job without saying what it changed. */
 type Task = (...job: Parameters<Work>) => Promise<void>
 
-function startQueue(task: Task, options: { concurrency?: number; onDone?: () => Promise<void> } = {}): SyncQueue {
+function startQueue(
+  task: Task,
+  options: { concurrency?: number; onDone?: () => Promise<void>; placeOf?: FindPlace } = {},
+): SyncQueue {
   const { jobs, repositories } = store
   const { concurrency = 2, onDone = async () => {} } = options
   const work: Work = async (...job) => {
     await task(...job)
     return { added: [], changed: [], removed: [], issues: [] }
   }
-  queue = new SyncQueue({ jobs, repositories, work, onDone, concurrency, now: () => now, logger })
+  const { placeOf = () => ({ host: '', credential: '' }) } = options
+  const clock = () => now
+  const budgets = new HostBudgets(clock)
+  const holds = new JobHolds(store.db)
+  queue = new SyncQueue({ jobs, holds, repositories, placeOf, budgets, work, onDone, concurrency, now: clock, logger })
   queue.start()
   return queue
 }

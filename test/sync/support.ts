@@ -9,10 +9,14 @@ import type { Resolve } from '../../src/sources/address-guard.ts'
 import { GithubApps } from '../../src/sources/hosts/github-apps.ts'
 import { createUpstreamHttp } from '../../src/sources/upstream-http.ts'
 import { ArchiveTable } from '../../src/store/archives.ts'
+import { JobHolds } from '../../src/store/job-holds.ts'
 import type { RepositoryRow } from '../../src/store/repositories.ts'
 import type { VersionRow } from '../../src/store/sync-state.ts'
+import { HostBudgets } from '../../src/sync/host-budgets.ts'
+import { placeFinder } from '../../src/sync/job-place.ts'
 import { PRIORITY, SyncQueue } from '../../src/sync/queue.ts'
 import { sourceOpener } from '../../src/sync/repository-source.ts'
+import { nextLook } from '../../src/sync/schedule.ts'
 import { syncRepository } from '../../src/sync/sync-repository.ts'
 import { openStore, repositoryRow, type TestStore } from '../store/support.ts'
 import { type Fault, GitFront } from '../support/git-front.ts'
@@ -56,7 +60,9 @@ export class SyncStage {
     const githubApps = new GithubApps(http, now)
     const { repositories, state, jobs } = store
     const secretBox = createSecretBox(new Uint8Array(32))
-    const openSource = sourceOpener({ secretBox, http, githubApps, repositories, localRoots: [directory], now })
+    const budgets = new HostBudgets(now)
+    const forSources = { secretBox, http, githubApps, repositories, budgets, now }
+    const openSource = sourceOpener({ ...forSources, localRoots: [directory] })
     const parts = {
       repositories,
       state,
@@ -66,13 +72,16 @@ export class SyncStage {
         build: async (...[place, source, signal]: BuildArguments) =>
           (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
       },
-      syncInterval: options.interval ?? 900,
+      nextLookAt: async (row: RepositoryRow) => nextLook(row.syncInterval ?? options.interval ?? 900, now()),
       now,
       logger,
     }
     const queue = new SyncQueue({
       jobs,
+      holds: new JobHolds(store.db),
       repositories,
+      placeOf: placeFinder(secretBox),
+      budgets,
       work: ({ repositoryId, acceptRemovals }, report, signal) =>
         syncRepository(parts, { repositoryId, acceptRemovals, report, signal }),
       onDone: () => {},

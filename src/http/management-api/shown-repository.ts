@@ -16,7 +16,7 @@ interface RepositoryFacts {
 
 /** Repositories as the API shows them: credentials never, progress while one is syncing. */
 export async function shownRepositories(
-  parts: { repositories: RepositoryTable; upstreams: UpstreamTable; jobs: JobTable },
+  parts: { repositories: RepositoryTable; upstreams: UpstreamTable; jobs: JobTable; now: () => number },
   rows: readonly RepositoryRow[],
   baseUrl: string,
 ) {
@@ -31,16 +31,21 @@ export async function shownRepositories(
     rows.map(async (row) => {
       const upstream = upstreams.get(row.id) ?? null
       const job = jobs.get(row.id)
-      const unfinished = job?.state === 'queued' || job?.state === 'running'
       return shownRepository(row, {
         upstream,
         counts: counts.get(row.id) ?? held.get(row.id) ?? NOTHING,
         issues: await (upstream ? parts.upstreams : parts.repositories).issues(row.id),
-        progress: job && unfinished ? shownJob(job).progress : null,
+        progress: job && isUnderWay(job, row, parts.now()) ? shownJob(job).progress : null,
         baseUrl,
       })
     }),
   )
+}
+
+/** True while a job runs or is about to; false while it is put off for its host, which `next_sync_at` tells. */
+function isUnderWay(job: JobRow, row: RepositoryRow, now: number): boolean {
+  const putOff = job.runAt > now && job.runAt === row.nextSyncAt && row.errorCode !== null
+  return job.state === 'running' || (job.state === 'queued' && !putOff)
 }
 
 /** A repository that is just being added; its first sync waits unless it has no source. */

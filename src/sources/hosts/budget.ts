@@ -2,6 +2,8 @@
 export interface Budget {
   /** Requests that are left; null when the host does not say. */
   readonly remaining: number | null
+  /** Requests that there are between two starts; null when the host does not say. */
+  readonly limit: number | null
   /** When the limit starts again, Unix seconds. */
   readonly resetAt: number | null
   /** Seconds for which nothing should be asked, from now. */
@@ -20,10 +22,11 @@ const FIRST_DATE = 1_000_000_000
  */
 export function parseBudget(headers: Headers, now: number): Budget | null {
   const remaining = wholeNumber(headers.get('x-ratelimit-remaining') ?? headers.get('ratelimit-remaining'))
+  const limit = wholeNumber(headers.get('x-ratelimit-limit') ?? headers.get('ratelimit-limit'))
   const reset = wholeNumber(headers.get('x-ratelimit-reset') ?? headers.get('ratelimit-reset'))
   const retryAfter = parseRetryAfter(headers.get('retry-after'), now)
   if (remaining === null && reset === null && retryAfter === null) return null
-  return { remaining, resetAt: reset === null ? null : resetDate(reset, now), retryAfter }
+  return { remaining, limit, resetAt: reset === null ? null : resetDate(reset, now), retryAfter }
 }
 
 /** Seconds until a budget allows the next request: 0 when it does, null when it does not say. */

@@ -26,15 +26,15 @@ export class GithubApps {
     private readonly now: () => number,
   ) {}
 
-  /** `base` is the address of the API. Nothing is asked yet. */
-  open(app: GithubApp, base: string): OpenGithubApp {
+  /** `base` is the address of the API; requests with the token go out by `http`. Nothing is asked yet. */
+  open(app: GithubApp, base: string, http = this.http): OpenGithubApp {
     const key = keyOf(app, base)
     return {
       token: (signal) => this.tokens(key, app, base).get(signal),
       http: {
-        addressOf: (host) => this.http.addressOf(host),
+        addressOf: (host) => http.addressOf(host),
         send: async (request, credentials) => {
-          const response = await this.http.send(request, credentials)
+          const response = await http.send(request, credentials)
           if (response.status === 401) this.known.delete(key)
           return response
         },

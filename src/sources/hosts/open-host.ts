@@ -66,7 +66,7 @@ export function openHost(
 ): Host {
   const base = address.apiBase
   if (host === 'github' && credentials.type === 'github_app') {
-    const { token, http: watched } = githubApps.open(credentials, base)
+    const { token, http: watched } = githubApps.open(credentials, base, http)
     return githubHost({ http: watched, base, token, isApp: true })
   }
   const authorization = hostCredential(host, credentials)?.apiAuthorization ?? null

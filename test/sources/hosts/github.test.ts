@@ -103,9 +103,11 @@ describe('rate-limit headers', () => {
   test('of each host', () => {
     expect(budget({ 'X-RateLimit-Remaining': '12', 'X-RateLimit-Reset': String(now + 60) })).toEqual({
       remaining: 12,
+      limit: null,
       resetAt: now + 60,
       retryAfter: null,
     })
+    expect(budget({ 'RateLimit-Limit': '60', 'RateLimit-Remaining': '7' })).toMatchObject({ limit: 60, remaining: 7 })
     expect(budget({ 'RateLimit-Remaining': '0', 'RateLimit-Reset': '45' })?.resetAt).toBe(now + 45)
     expect(budget({ 'Retry-After': new Date((now + 90) * 1000).toUTCString() })?.retryAfter).toBe(90)
     expect(budget({ 'Retry-After': '999999999' })?.retryAfter).toBe(86_400)
