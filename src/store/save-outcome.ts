@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
+import { type AuditDraft, recording } from './audit.ts'
 import type { Queries } from './database.ts'
 import { newId } from './ids.ts'
 import { manyRows } from './many-rows.ts'
 import { commits, manifests, packages, publishedReferences, refs, repositories, versions } from './schema.ts'
 import { nextRevision } from './settings.ts'
-import type { PackageChange, SyncOutcome } from './sync-state.ts'
+import type { PackageChange, SyncOutcome, TagMove } from './sync-state.ts'
 
 /** Rows per statement: SQLite binds at most 32,766 values. */
 const CHUNK = 200
@@ -29,6 +30,7 @@ export async function saveOutcome(tx: Queries, outcome: SyncOutcome, now: number
   await saveRepository(tx, outcome, now)
   await saveRefs(tx, outcome)
   await saveCommits(tx, outcome)
+  for (const move of outcome.moves) await recording(refusedMove(move, now))(tx)
   for (const [index, change] of outcome.packages.entries()) {
     await savePackage(tx, outcome.repositoryId, change, now)
     if (index % PACKAGES_PER_REST === PACKAGES_PER_REST - 1) await setImmediate()
@@ -208,5 +210,19 @@ export async function* chunks<Row>(rows: readonly Row[], size = CHUNK): AsyncGen
   for (let start = 0; start < rows.length; start += size) {
     if (start > 0) await setImmediate()
     yield rows.slice(start, start + size)
+  }
+}
+
+/** Whoever moves a published tag wants it known, or does not. */
+function refusedMove({ packageId, name, version, ref, from, to }: TagMove, now: number): AuditDraft {
+  return {
+    at: now,
+    actor: 'sync',
+    action: 'tag.refuse',
+    subject: packageId,
+    before: { package: name, version, reference: from },
+    after: { ref, reference: to },
+    requestId: 'sync',
+    address: null,
   }
 }

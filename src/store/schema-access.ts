@@ -107,7 +107,7 @@ export const auditEntries = sqliteTable(
   {
     id: integer('id').primaryKey({ autoIncrement: true }),
     at: integer('at').notNull(),
-    /** Id of the token, `environment` or `local`. */
+    /** Id of the token, `environment`, `local`, or `sync`. */
     actor: text('actor').notNull(),
     /** `repository.create`, `token.rotate`, `version.delete` … */
     action: text('action').notNull(),

@@ -55,6 +55,17 @@ export interface PackageChange {
   readonly hide: readonly string[]
 }
 
+/** A tag that names another commit than the one its version was published from, which is refused. */
+export interface TagMove {
+  readonly packageId: string
+  readonly name: string
+  readonly version: string
+  /** Full name of the tag. */
+  readonly ref: string
+  readonly from: string
+  readonly to: string
+}
+
 /** The outcome of one sync. */
 export interface SyncOutcome {
   readonly repositoryId: string
@@ -66,6 +77,8 @@ export interface SyncOutcome {
   readonly commits: readonly CommitRow[]
   readonly manifests: readonly { readonly blob: string; readonly content: string }[]
   readonly packages: readonly PackageChange[]
+  /** Those that were not refused before already. */
+  readonly moves: readonly TagMove[]
   readonly nextSyncAt: number
   /** Why nothing is offered although the source was read; null when something is. */
   readonly problem: { readonly code: string; readonly message: string } | null

@@ -7,6 +7,7 @@ import {
   type PackageSummary,
   publishedKey,
   type StoredPackage,
+  type TagMove,
   type VersionDraft,
   type VersionRow,
 } from '../store/sync-state.ts'
@@ -29,6 +30,8 @@ export interface DiffInput {
 export interface Diff {
   readonly changes: readonly PackageChange[]
   readonly issues: readonly VersionIssue[]
+  /** Tags that name another commit than the one their version was published from. */
+  readonly moves: readonly TagMove[]
   /** True when a name belongs to another repository: what is offered then depends on more than the refs. */
   readonly contested: boolean
 }
@@ -39,14 +42,15 @@ export interface Diff {
  */
 export function diffVersions(input: DiffInput): Diff {
   const issues: VersionIssue[] = []
+  const moves: TagMove[] = []
   const stored = new Map(input.stored.map((entry) => [entry.name, entry]))
   const offered = groupByPackage(input, issues)
   const changes: PackageChange[] = []
   for (const name of new Set([...stored.keys(), ...offered.keys()])) {
-    const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input, issues)
+    const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input, { issues, moves })
     if (change) changes.push(change)
   }
-  return { changes, issues, contested: input.ownedElsewhere.size > 0 }
+  return { changes, issues, moves, contested: input.ownedElsewhere.size > 0 }
 }
 
 function groupByPackage(input: DiffInput, issues: VersionIssue[]): Map<string, PackageVersion[]> {
@@ -72,7 +76,7 @@ function diffPackage(
   offered: readonly PackageVersion[],
   stored: StoredPackage | undefined,
   { blobOf, waiting, publishedPaths }: DiffInput,
-  issues: VersionIssue[],
+  { issues, moves }: { issues: VersionIssue[]; moves: TagMove[] },
 ): PackageChange | null {
   const rows = new Map((stored?.versions ?? []).map((row) => [row.versionNormalized, row]))
   const save: VersionDraft[] = []
@@ -88,6 +92,7 @@ function diffPackage(
       movedTag(row, version) ?? movedDirectory(publishedPaths.get(publishedKey(name, version.reference)), version)
     if (moved !== null) {
       issues.push({ ...placeOf(version), reason: moved })
+      if (stored && row && isMoved(row, version)) moves.push(moveOf(stored, row, version))
       if (row && row.hiddenAt === null) kept.push({ ...version, version: row.version })
       continue
     }
@@ -144,10 +149,25 @@ function placeOf(version: PackageVersion): Pick<VersionIssue, 'ref' | 'path'> {
 
 /** Why a tag is refused whose version was published before from another commit; null when it was not. */
 function movedTag(row: VersionRow | undefined, version: PackageVersion): string | null {
-  if (row?.kind !== 'tag' || row.reference === version.reference) return null
+  if (!row || !isMoved(row, version)) return null
   const from = row.reference.slice(0, 12)
   const to = version.reference.slice(0, 12)
   return `Version ${row.version} was published from commit ${from} and never changes; the tag names ${to} now. Tag a new version.`
+}
+
+function isMoved(row: VersionRow, version: PackageVersion): boolean {
+  return row.kind === 'tag' && row.reference !== version.reference
+}
+
+function moveOf({ id, name }: StoredPackage, row: VersionRow, version: PackageVersion): TagMove {
+  return {
+    packageId: id,
+    name,
+    version: row.version,
+    ref: refName(version),
+    from: row.reference,
+    to: version.reference,
+  }
 }
 
 /** A commit of a package has one archive for ever, because lock files name the commit alone. */

@@ -145,6 +145,7 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
     commits: read.newCommits,
     manifests: read.newManifests,
     packages: diff.changes,
+    moves: diff.moves.filter(({ ref, to }) => state.refs.get(ref) !== to),
     nextSyncAt: findings.nextSyncAt,
     problem: anythingOffered(diff, state) ? null : NO_PACKAGES,
   }

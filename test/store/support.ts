@@ -115,6 +115,7 @@ export function outcomeOf(
     manifests: [],
     packages,
     nextSyncAt: 1_000,
+    moves: [],
     problem: null,
     ...change,
   }

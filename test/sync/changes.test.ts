@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { AuditTable } from '../../src/store/audit.ts'
 import { PackageCatalog } from '../../src/store/catalog.ts'
 import { manifest, SyncStage, simple } from './support.ts'
 
@@ -82,6 +83,37 @@ describe('a later sync', () => {
     repository.tag('v1.0.0', before.reference)
     await stage.sync(id)
     expect(await stage.issues(id)).toEqual({})
+    expect(await published(id, 'v1.0.0')).toEqual(before)
+  })
+
+  test('records each attempt to move a tag once, however often it is seen', async () => {
+    const { repository, id } = await synced('attempts')
+    const before = await published(id, 'v1.0.0')
+    const audit = new AuditTable(stage.store.db)
+    const attempts = async () => {
+      const page = { limit: 100, cursor: null, order: 'oldest' } as const
+      const { rows } = await audit.list(page, { action: 'tag.refuse' })
+      return rows.filter((row) => row.before?.package === 'acme/attempts')
+    }
+    repository.tag('v1.0.0', 'main')
+    const main = repository.resolve('main')
+    await stage.sync(id)
+    // Other refs change, so that the listing is read through again with the same tag in it.
+    repository.tag('v1.0.1', before.reference)
+    await stage.sync(id)
+    expect(await attempts()).toMatchObject([
+      {
+        actor: 'sync',
+        before: { package: 'acme/attempts', version: 'v1.0.0', reference: before.reference },
+        after: { ref: 'refs/tags/v1.0.0', reference: main },
+      },
+    ])
+    repository.tag('v1.0.0', before.reference)
+    await stage.sync(id)
+    expect(await attempts()).toHaveLength(1)
+    repository.tag('v1.0.0', 'main')
+    await stage.sync(id)
+    expect(await attempts()).toHaveLength(2)
     expect(await published(id, 'v1.0.0')).toEqual(before)
   })
 

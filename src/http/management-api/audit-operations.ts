@@ -7,7 +7,7 @@ const settings = (description: string) => orNull(t.Record(t.String(), t.Unknown(
 const Entry = shape('AuditEntry', {
   id: idOf('aud', 'names the entry'),
   at: time('when it was changed'),
-  actor: t.String({ description: 'id of the token, `environment` or `local`' }),
+  actor: t.String({ description: 'id of the token, `environment`, `local`, or `sync` for what a sync found' }),
   action: t.String({ pattern: '^[a-z]+\\.[a-z]+$' }),
   subject: t.String({ description: 'id of what was changed' }),
   before: settings('as it was, without secrets; null for something new'),
@@ -62,7 +62,8 @@ export const AUDIT_OPERATIONS = {
     tag: 'Audit',
     access: 'unrestricted token',
     summary: 'List changes',
-    description: 'Every change through the API or the command line. Entries are only ever added.',
+    description:
+      'Every change through the API or the command line, and every tag that was moved and refused. Entries are only ever added.',
     query: {
       ...PAGING,
       actor: exactly('Only by this token, `environment` or `local`.', 'tok_V1StGXR8Z5jdHi6BmyT'),
