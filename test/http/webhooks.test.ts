@@ -14,6 +14,7 @@ let origin: TestGitRepository
 /** A plain git repository with a secret, and one without. */
 let repositoryId: string
 let silentId: string
+let port = 1
 
 beforeAll(async () => {
   app = await startBroker({ BASE_URL })
@@ -42,7 +43,8 @@ describe.each([...NOTIFIERS])('$name', ({ vcsType, secret, delivery }) => {
   const ask = (given: Delivery) => deliver(app, id, given)
 
   beforeAll(async () => {
-    const url = `http://127.0.0.1:1/acme/${crypto.randomUUID()}.git`
+    // Nobody listens there, and each is a host of its own: one that fails often is left alone.
+    const url = `http://127.0.0.1:${port++}/acme/${crypto.randomUUID()}.git`
     id = (await app.addRepository(url, { vcs_type: vcsType, webhook_secret: secret })).id
   })
 
