@@ -10,6 +10,7 @@ import { GitlabDouble } from '../support/hosts/gitlab-double.ts'
 import type { DoubleRepository, HostDouble } from '../support/hosts/host-double.ts'
 import { cloudFlow, executableFlow, type HostFlow } from '../support/hosts/host-flow.ts'
 import { library } from '../support/packages.ts'
+import { NOTIFIERS } from '../support/webhooks.ts'
 
 setDefaultTimeout(90_000)
 
@@ -20,18 +21,31 @@ class GitlabCloudDouble extends GitlabDouble {
   override readonly site: string = 'https://gitlab.com'
 }
 
-/** Each host, and the user that its git wants beside a token. */
-const HOSTS: readonly (readonly [string, () => HostDouble, (double: HostDouble) => Promise<HostFlow>, string])[] = [
-  ['GitHub Enterprise Server', () => new GithubDouble(), executableFlow, 'x-access-token'],
-  ['github.com', () => new GithubCloudDouble(), cloudFlow, 'x-access-token'],
-  ['GitLab, self-managed', () => new GitlabDouble(), executableFlow, 'oauth2'],
-  ['gitlab.com', () => new GitlabCloudDouble(), cloudFlow, 'oauth2'],
-  ['Gitea', () => new GiteaDouble(), executableFlow, 'oauth2'],
-  ['Bitbucket Data Center', () => new BitbucketDataCenterDouble(), executableFlow, 'x-token-auth'],
-  ['Bitbucket Cloud', () => new BitbucketCloudDouble(), cloudFlow, 'x-token-auth'],
+/** Each host, the user that its git wants beside a token, and how it notifies. */
+const HOSTS: readonly (readonly [
+  string,
+  () => HostDouble,
+  (double: HostDouble) => Promise<HostFlow>,
+  string,
+  string,
+])[] = [
+  ['GitHub Enterprise Server', () => new GithubDouble(), executableFlow, 'x-access-token', 'GitHub'],
+  ['github.com', () => new GithubCloudDouble(), cloudFlow, 'x-access-token', 'GitHub with a form'],
+  ['GitLab, self-managed', () => new GitlabDouble(), executableFlow, 'oauth2', 'GitLab with a token'],
+  ['gitlab.com', () => new GitlabCloudDouble(), cloudFlow, 'oauth2', 'GitLab with a signing token'],
+  ['Gitea', () => new GiteaDouble(), executableFlow, 'oauth2', 'Gitea'],
+  [
+    'Bitbucket Data Center',
+    () => new BitbucketDataCenterDouble(),
+    executableFlow,
+    'x-token-auth',
+    'Bitbucket Data Center',
+  ],
+  ['Bitbucket Cloud', () => new BitbucketCloudDouble(), cloudFlow, 'x-token-auth', 'Bitbucket Cloud'],
 ]
 
-describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (_, make, start, gitUser) => {
+describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (_, make, start, gitUser, name) => {
+  const notifier = NOTIFIERS.find((each) => each.name === name)
   let flow: HostFlow
   let hosted: DoubleRepository
   let source: TestGitRepository
@@ -49,7 +63,7 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     })
     hosted = made.hosted
     source = made.source
-    repository = await flow.add(hosted)
+    repository = await flow.add(hosted, { webhook_secret: notifier?.secret })
     project = ComposerProject.create({
       repositories: [flow.url],
       tokens: { [flow.url]: await flow.api.token({ allowed_package_prefixes: ['acme/'] }) },
@@ -88,13 +102,28 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     expect(project.locked()[0]).toMatchObject({ version: 'dev-main', dist: { reference: source.resolve('main') } })
   })
 
+  test('a release that a signed webhook tells of is installed, and one that nobody signed tells of nothing', async () => {
+    source.commit(library('acme/lib', 'v1.2.0', { tags: ['v1.2.0'] }))
+    const shown = (await flow.api.call('GET', `/api/repositories/${repository.id}`)) as { webhook_url: string }
+    const deliver = (secret: string) => {
+      const { headers = {}, body = '' } = notifier?.delivery({ secret }) ?? {}
+      return fetch(shown.webhook_url, { method: 'POST', headers, body })
+    }
+    expect((await deliver((notifier?.secret ?? '').replace(/..$/, 'AA'))).status).toBe(401)
+    expect((await deliver(notifier?.secret ?? '')).status).toBe(202)
+    await flow.until(repository.id, ({ versions }) => versions === 4)
+    project.requires({ 'acme/lib': '^1.2' })
+    await run('update')
+    expect(project.read('vendor/acme/lib/src/Lib.php')).toContain('v1.2.0')
+  })
+
   test('while the host refuses everything, what is known is installed', async () => {
     flow.double.instead = () => new Response('', { status: 503 })
     const { git } = flow.double
     flow.double.git = null
     try {
       const failed = await flow.api.sync(repository.id)
-      expect(failed).toMatchObject({ status: 'error', versions: 3 })
+      expect(failed).toMatchObject({ status: 'error', versions: 4 })
       project.forget()
       await run('install')
     } finally {

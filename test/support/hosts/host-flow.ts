@@ -23,8 +23,12 @@ export interface HostFlow {
   ): { hosted: DoubleRepository; source: TestGitRepository }
   /** Adds it with the token of the host, and waits for its first sync. */
   add(hosted: DoubleRepository, more?: Record<string, unknown>): Promise<ShownRepository>
+  /** Waits until the repository is as it should be by then. */
+  until(id: string, ready: (view: ShownRepository) => boolean): Promise<ShownRepository>
   stop(): Promise<void>
 }
+
+const PATIENCE_MS = 30_000
 
 /** The executable, and a host that one runs oneself: its API and its repositories are at the address of the double. */
 export async function executableFlow(double: HostDouble): Promise<HostFlow> {
@@ -50,16 +54,36 @@ export async function cloudFlow(double: HostDouble): Promise<HostFlow> {
   const stage = await HostStage.start(double)
   const url = await stage.app.listen()
   const api = new Management(url, (await stage.app.token({ permissions: 'write' })).token)
-  return { ...flow(double, api, (path) => stage.app.path(path)), url, stop: () => stage.stop() }
+  return {
+    ...flow(
+      double,
+      api,
+      (path) => stage.app.path(path),
+      () => stage.app.passTo(stage.app.now() + 1),
+    ),
+    url,
+    stop: () => stage.stop(),
+  }
 }
 
-function flow(double: HostDouble, api: Management, pathOf: (path: string) => string) {
+/** `pass` lets time pass for a server whose clock stands still. */
+function flow(double: HostDouble, api: Management, pathOf: (path: string) => string, pass = async () => {}) {
   return {
     double,
     api,
     repository(name: string, spec: RepositorySpec, facts: Partial<DoubleRepository> = {}) {
       const hosted = double.add(name, facts)
       return { hosted, source: createGitRepository(pathOf(`${hosted.path}.git`), spec) }
+    },
+    async until(id: string, ready: (view: ShownRepository) => boolean) {
+      const end = Date.now() + PATIENCE_MS
+      for (;;) {
+        const view = (await api.call('GET', `/api/repositories/${id}`)) as ShownRepository
+        if (ready(view)) return view
+        if (Date.now() > end) throw new Error(`the repository stays ${JSON.stringify(view)}`)
+        await pass()
+        await Bun.sleep(50)
+      }
     },
     add: (hosted: DoubleRepository, more: Record<string, unknown> = {}) =>
       api.addRepository((double.site ?? double.origin) + double.gitPath(hosted), {
