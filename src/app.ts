@@ -1,4 +1,5 @@
 import { createAdmission } from './assembly/admission.ts'
+import { discoveriesOf } from './assembly/discoveries.ts'
 import { documentsOf } from './assembly/documents.ts'
 import { createQueue, repositoryRules } from './assembly/sync-work.ts'
 import { FailedLogins } from './auth/failed-logins.ts'
@@ -37,13 +38,7 @@ async function assemble(base: Foundation): Promise<App> {
   const { config, logger, now, tables, secretBox } = base
   const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox), { alone: ownsDatabase(config) })
   const policies = new PolicyCatalog(tables.policyChanges, tables.advisories, tables.filters)
-  const catalog = new PackageCatalog(tables.packages, {
-    reservedVendors: config.reservedVendors,
-    async alongside() {
-      await Promise.all([upstreamSet.refresh(), policies.refresh()])
-    },
-  })
-  await catalog.refresh()
+  const catalog = await openCatalog(base, () => Promise.all([upstreamSet.refresh(), policies.refresh()]))
   const facts = new RequestFacts()
   const life = { stopping: false }
   const { limits, admission, clientAddressOf } = createAdmission(base, facts)
@@ -56,6 +51,7 @@ async function assemble(base: Foundation): Promise<App> {
   const openSource = sourceOpener({ ...base, ...tables, budgets, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource, budgets })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
+  const discoveries = discoveriesOf({ ...base, queue, budgets })
   const downloadCounts = new DownloadCounts(tables.downloads, now)
   const handler = createHandler({
     ...tables,
@@ -69,6 +65,7 @@ async function assemble(base: Foundation): Promise<App> {
     verifier,
     catalog,
     queue,
+    wakeLooks: () => discoveries.wake(),
     openSource,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
@@ -76,5 +73,16 @@ async function assemble(base: Foundation): Promise<App> {
     examine: () => examine(base),
     ready: () => checkReady(base, life),
   })
-  return runnable({ ...parts, queue, scheduler, facts, downloadCounts, handler, localToken, life })
+  return runnable({ ...parts, queue, scheduler, discoveries, facts, downloadCounts, handler, localToken, life })
+}
+
+async function openCatalog({ tables, config }: Foundation, alongside: () => Promise<unknown>): Promise<PackageCatalog> {
+  const catalog = new PackageCatalog(tables.packages, {
+    reservedVendors: config.reservedVendors,
+    async alongside() {
+      await alongside()
+    },
+  })
+  await catalog.refresh()
+  return catalog
 }

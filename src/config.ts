@@ -38,6 +38,8 @@ export interface Config {
   readonly adminToken: string | null
   readonly syncInterval: number
   readonly syncConcurrency: number
+  /** 0 for none. */
+  readonly probeInterval: number
   /** Requests per hour and token; 0 for no limit. */
   readonly rateLimitReadonly: number
   readonly rateLimitWrite: number
@@ -150,6 +152,13 @@ const DEFINITIONS: readonly Definition[] = [
     integer(900, 10, 31_536_000),
   ),
   define('syncConcurrency', 'SYNC_CONCURRENCY', '8', 'repositories synchronised at once', integer(8, 1, 64)),
+  define(
+    'probeInterval',
+    'PROBE_INTERVAL',
+    '180',
+    'seconds between two questions after an owner whose repositories are discovered, whether anything changed; 0 = none',
+    integer(180, 0, 86_400),
+  ),
   define(
     'rateLimitReadonly',
     'RATE_LIMIT_READONLY',

@@ -85,7 +85,7 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     const installedAt = Number(await tables.settings.setOnce('installed_at', String(now())))
     await tables.settings.note('reserved_vendors', JSON.stringify(config.reservedVendors), '[]')
     await tables.settings.note('messages', JSON.stringify([config.warning, config.info]), '[null,null]')
-    if (ownsDatabase(config)) await tables.jobs.endLeases()
+    if (ownsDatabase(config)) await Promise.all([tables.jobs.endLeases(), tables.discoveryClaims.endClaims(now())])
     const stores = await openArchives({ config, overrides, logger, metrics }, tables)
     const http = measuredHttp(upstreamHttp(config, overrides), (...told) => metrics.upstream(...told))
     const maintenance = maintenanceOf(config, { db, tables, now, ...stores })

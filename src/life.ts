@@ -15,6 +15,7 @@ import type { Logger } from './observability/logger.ts'
 import type { PackageCatalog } from './store/catalog.ts'
 import { REPEATED_FOR } from './store/idempotent-answers.ts'
 import { REMEMBERED_FOR } from './store/webhooks.ts'
+import type { Discoveries } from './sync/open-discoveries.ts'
 import type { SyncQueue } from './sync/queue.ts'
 import type { Scheduler } from './sync/scheduler.ts'
 import { Upkeep } from './upkeep.ts'
@@ -30,7 +31,7 @@ export interface App {
   readonly maintenance: Maintenance
   /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
   firstAdminToken(): Promise<string | null>
-  /** Begins to run queued syncs, without the schedule. */
+  /** Begins to run queued syncs, and looks at owners that are due, without the schedule. */
   startWorkers(): void
   /** Listens, and begins workers, schedule and upkeep. */
   start(): Promise<Listener>
@@ -58,6 +59,7 @@ export interface Living extends Foundation {
   readonly mirror: OpenMirror
   readonly queue: SyncQueue
   readonly scheduler: Scheduler
+  readonly discoveries: Discoveries
   readonly facts: RequestFacts
   readonly downloadCounts: DownloadCounts
   readonly handler: App['handler']
@@ -68,7 +70,7 @@ export interface Living extends Foundation {
 
 /** The program that these parts make. */
 export function runnable(parts: Living): App {
-  const { config, logger, handler, localToken, queue, scheduler, db, lock } = parts
+  const { config, logger, handler, localToken, queue, scheduler, discoveries, db, lock } = parts
   const listeners: Listener[] = []
   const upkeep = upkeepOf(parts)
   return {
@@ -78,7 +80,10 @@ export function runnable(parts: Living): App {
     localToken,
     maintenance: parts.maintenance,
     firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
-    startWorkers: () => queue.start(),
+    startWorkers() {
+      queue.start()
+      discoveries.startLooks()
+    },
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
       listeners.push(main)
@@ -86,6 +91,7 @@ export function runnable(parts: Living): App {
       listeners.push(listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
       queue.start()
       scheduler.start()
+      discoveries.start()
       upkeep.start()
       parts.metrics.start()
       return main
@@ -100,15 +106,19 @@ export function runnable(parts: Living): App {
       parts.maintenance.stop()
       await Promise.all([
         ...listeners.map((listener) => listener.stop(graceMs)),
+        discoveries.stop(),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
       ])
-      const { archives, archiveDownloads, uploads, mirror } = parts
-      await Promise.all([archives, archiveDownloads, uploads, mirror.documents].map((part) => part.stop()))
+      await stopStores(parts)
       await upkeep.finish()
       await db.close()
       lock.release()
     },
   }
+}
+
+async function stopStores({ archives, archiveDownloads, uploads, mirror }: Living): Promise<void> {
+  await Promise.all([archives, archiveDownloads, uploads, mirror.documents].map((part) => part.stop()))
 }
 
 function upkeepOf(parts: Living): Upkeep {

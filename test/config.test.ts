@@ -46,6 +46,7 @@ test('defaults', () => {
     adminToken: null,
     syncInterval: 900,
     syncConcurrency: 8,
+    probeInterval: 180,
     logLevel: 'info',
   })
   expect(config.trustProxy.includes('127.0.0.1')).toBe(false)
@@ -80,6 +81,7 @@ test('all mistakes are told at once, one line each', () => {
     ARCHIVE_MAX_BYTES: '10GB',
     SYNC_INTERVAL: '9',
     SYNC_CONCURRENCY: '0',
+    PROBE_INTERVAL: '-1',
     ALLOWED_NETWORKS: '10.0.0.0/40',
     LOG_LEVEL: 'loud',
     LOG_FORMAT: 'xml',
@@ -96,6 +98,7 @@ test('all mistakes are told at once, one line each', () => {
     'ADMIN_TOKEN',
     'SYNC_INTERVAL',
     'SYNC_CONCURRENCY',
+    'PROBE_INTERVAL',
     'ALLOWED_NETWORKS',
     'LOG_LEVEL',
     'LOG_FORMAT',

@@ -15,7 +15,7 @@ import { advisoryRoutes } from './management-api/advisories.ts'
 import { type ArtifactRoutesParts, artifactRoutes } from './management-api/artifacts.ts'
 import { type AuditRoutesParts, auditRoutes } from './management-api/audit.ts'
 import { type ConflictRoutesParts, conflictRoutes } from './management-api/conflicts.ts'
-
+import { type OwnerDiscoveryRoutesParts, ownerDiscoveryRoutes } from './management-api/discoveries.ts'
 import { type EncryptionKeyParts, encryptionKeyRoutes } from './management-api/encryption-key.ts'
 import { filterRoutes } from './management-api/filters.ts'
 
@@ -42,6 +42,7 @@ export interface ServerParts
     NotifyParts,
     DiscoveryRoutesParts,
     RepositoryRoutesParts,
+    OwnerDiscoveryRoutesParts,
     ArtifactRoutesParts,
     ImportRoutesParts,
     TokenRoutesParts,
@@ -131,6 +132,7 @@ function createRouter(
     .use(notifyRoutes(parts))
     .use(discoveryRoutes(parts))
     .use(repositoryRoutes(parts))
+    .use(ownerDiscoveryRoutes(parts))
     .use(artifactRoutes(parts))
     .use(importRoutes(parts))
     .use(packageRoutes(parts))

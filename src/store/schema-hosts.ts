@@ -51,8 +51,16 @@ export const discoveries = sqliteTable(
     validator: text('validator'),
     lastListedAt: integer('last_listed_at'),
     lastProbedAt: integer('last_probed_at'),
-    /** When it is looked at next; moved on when a worker takes it, so that no two do. */
+    /** When it is looked at next; moved on when a worker takes it, so that no two do. Null waits for a change of it. */
     nextLookAt: integer('next_look_at'),
+    /** The worker that looks at it until then; null when none does. */
+    claimedBy: text('claimed_by'),
+    /** Asked for while it was looked at. */
+    lookAgain: integer('look_again', { mode: 'boolean' }).notNull().default(false),
+    /** The person who asked has seen that most repositories are gone from the listing, and means it. */
+    acceptRemovals: integer('accept_removals', { mode: 'boolean' }).notNull().default(false),
+    /** When its owner is asked next whether anything changed; null for at once. */
+    nextProbeAt: integer('next_probe_at'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },

@@ -1,10 +1,12 @@
 import { and, eq, isNotNull, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import type { Database } from './database.ts'
+import { discoveryCredentialsPlace } from './discoveries.ts'
 import { answerPlace } from './idempotent-answers.ts'
 import { credentialsPlace } from './repositories.ts'
 import { repositories, settings } from './schema.ts'
 import { idempotentAnswers } from './schema-access.ts'
+import { discoveries } from './schema-hosts.ts'
 import { KEY_CHECK, KEY_CHECK_PLACE } from './settings.ts'
 import { webhookSecretPlace } from './webhooks.ts'
 
@@ -38,6 +40,12 @@ const SEALED_COLUMNS: readonly SealedColumn[] = [
     column: repositories.webhookSecret,
     keys: [repositories.id],
     place: (id = '') => webhookSecretPlace(id),
+  },
+  {
+    table: discoveries,
+    column: discoveries.credentials,
+    keys: [discoveries.id],
+    place: (id = '') => discoveryCredentialsPlace(id),
   },
   {
     table: idempotentAnswers,

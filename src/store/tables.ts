@@ -2,6 +2,9 @@ import { ArchiveTable } from './archives.ts'
 import { ArtifactTable } from './artifacts.ts'
 import { AuditTable } from './audit.ts'
 import type { Database } from './database.ts'
+import { DiscoveredRepositoryTable } from './discovered-repositories.ts'
+import { DiscoveryTable } from './discoveries.ts'
+import { DiscoveryClaimTable } from './discovery-claims.ts'
 import { DownloadTable } from './downloads.ts'
 import { IdempotentAnswerTable } from './idempotent-answers.ts'
 import { JobHolds } from './job-holds.ts'
@@ -43,6 +46,9 @@ export function openTables(db: Database) {
     upstreamLog: new UpstreamLogTable(db),
     upstreamNames: new UpstreamNameTable(db),
     upstreamArchives: new UpstreamArchiveTable(db),
+    discoveries: new DiscoveryTable(db),
+    discoveryClaims: new DiscoveryClaimTable(db),
+    discovered: new DiscoveredRepositoryTable(db),
     jobs: new JobTable(db),
     jobHolds: new JobHolds(db),
     packages: new PackageTable(db),

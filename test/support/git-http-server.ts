@@ -7,7 +7,7 @@ export interface GitServerOptions {
   /** `any`: every filter; `github`: `tree` only with depth 0; `none`: no filters, as Bitbucket Cloud. Default `any`. */
   filters?: 'any' | 'github' | 'none'
   /** Basic credentials that every request must carry. */
-  auth?: { user: string; password: string }
+  auth?: { user: string; password: string } | undefined
   /** Sets `uploadpack.allowAnySHA1InWant`. */
   anySha?: boolean
   /** `v0`: ignores `Git-Protocol`; `dumb`: serves files only (run `git update-server-info` first). Default `v2`. */
@@ -27,11 +27,14 @@ export interface GitServer {
   /** `http://127.0.0.1:<port>`, without a trailing slash. */
   url: string
   requests: GitServerRequest[]
+  /** Basic credentials that every request must carry from now on. */
+  auth: GitServerOptions['auth']
   stop(): Promise<void>
 }
 
 /** Serves bare repositories with the real `git http-backend` on a free loopback port. */
-export async function startGitServer(options: GitServerOptions): Promise<GitServer> {
+export async function startGitServer(given: GitServerOptions): Promise<GitServer> {
+  const options = { ...given }
   const execPath = Bun.spawnSync(['git', '--exec-path']).stdout.toString().trim()
   const requests: GitServerRequest[] = []
   const server = Bun.serve({
@@ -40,7 +43,17 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     idleTimeout: 60,
     fetch: (request) => answer(request, options, `${execPath}/git-http-backend`, requests),
   })
-  return { url: origin(server), requests, stop: () => server.stop(true) }
+  return {
+    url: origin(server),
+    requests,
+    get auth() {
+      return options.auth
+    },
+    set auth(auth) {
+      options.auth = auth
+    },
+    stop: () => server.stop(true),
+  }
 }
 
 function origin(server: Server<undefined>): string {

@@ -132,6 +132,15 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
     },
   ],
   'POST /webhooks/:id': ({ repositoryId }) => [{ path: `/webhooks/${repositoryId}`, json: {} }],
+  'GET /api/discoveries': () => [{ path: '/api/discoveries' }],
+  'POST /api/discoveries': ({ vendor }) => [
+    { path: '/api/discoveries', json: { url: `http://127.0.0.1:1/${vendor}`, vcs_type: 'gitea' } },
+  ],
+  'GET /api/discoveries/:id': () => [{ path: '/api/discoveries/disc_none' }],
+  'PATCH /api/discoveries/:id': () => [{ method: 'PATCH', path: '/api/discoveries/disc_none', json: { exclude: 'x' } }],
+  'DELETE /api/discoveries/:id': () => [{ method: 'DELETE', path: '/api/discoveries/disc_none' }],
+  'POST /api/discoveries/:id/look': () => [{ method: 'POST', path: '/api/discoveries/disc_none/look' }],
+  'GET /api/discoveries/:id/repositories': () => [{ path: '/api/discoveries/disc_none/repositories' }],
   'GET /api/conflicts': () => [{ path: '/api/conflicts' }],
   'GET /api/advisories': ({ name }) => [{ path: '/api/advisories' }, { path: `/api/advisories?package=${name}` }],
   'POST /api/advisories': ({ name }) => [

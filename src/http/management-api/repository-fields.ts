@@ -7,7 +7,8 @@ import { ARTIFACT } from './artifact-repository.ts'
 import { ManifestPaths } from './manifest-paths.ts'
 import { UPSTREAM_FIELDS } from './upstream-settings.ts'
 
-const oneOf = <const Values extends readonly string[]>(values: Values) =>
+/** One of some words, all of which the refusal of another one names. */
+export const oneOf = <const Values extends readonly string[]>(values: Values) =>
   t.Union(
     values.map((value) => t.Literal(value as Values[number])),
     { description: `one of ${values.join(', ')}` },
@@ -48,6 +49,15 @@ const FIELDS = {
     }),
   ),
   ...UPSTREAM_FIELDS,
+}
+
+/** What a discovery may set about the repositories that it adds. */
+export const TEMPLATE_FIELDS = {
+  package_filter: FIELDS.package_filter,
+  composer_json_paths: FIELDS.composer_json_paths,
+  sync_interval: FIELDS.sync_interval,
+  archives: FIELDS.archives,
+  expose_source: FIELDS.expose_source,
 }
 
 /** Body of `POST /api/repositories`. */

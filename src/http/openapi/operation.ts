@@ -54,6 +54,7 @@ export interface OperationSpec {
 export const TAGS = {
   Composer: 'What the `composer` program asks. Any token, as Bearer or as Basic password.',
   Repositories: 'Where packages come from.',
+  Discoveries: 'Owners at git hosts whose repositories are added as they appear.',
   Packages: 'What the repositories offer.',
   Tokens: 'Who may read and write. A shop mints the tokens of its customers here.',
   Policies: 'Security advisories, and versions that nobody is to install.',

@@ -28,13 +28,14 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
 /** What ids of a collection begin with. */
 const PREFIXES: Readonly<Record<string, string>> = {
   repositories: 'repo',
+  discoveries: 'disc',
   tokens: 'tok',
   packages: 'pkg',
   advisories: 'PB',
   filters: 'flt',
 }
 
-const ID = /"((?:(?:repo|tok|pkg|job|aud|ver|dlv|res|flt)_|PB-)[A-Za-z0-9_-]{5,40})"/g
+const ID = /"((?:(?:repo|disc|tok|pkg|job|aud|ver|dlv|res|flt)_|PB-)[A-Za-z0-9_-]{5,40})"/g
 const REMEMBERED = 40
 /** `ETag` and `Last-Modified` of the last answers. */
 const VALIDATORS = 12
@@ -195,10 +196,10 @@ export class ContractWorld {
     return (prefix && value.length % 2 === 0 ? this.ids.get(prefix)?.[0] : undefined) ?? value.toWellFormed()
   }
 
-  /** Repositories that requests add are on a port of this machine where nobody listens: nothing is asked elsewhere. */
+  /** Repositories and owners that requests add are on a port of this machine where nobody listens: nothing is asked elsewhere. */
   private body(operationId: string, body: Draft['body']): Sent['body'] {
     if (typeof body === 'number') return this.uploads[body % this.uploads.length] ?? null
-    if (body === null || !/repositor/i.test(operationId)) return body
+    if (body === null || !/repositor|discover/i.test(operationId)) return body
     this.made += 1
     return body.replace(/"url":"(?:[^"\\]|\\.)+"/, () => `"url":"${NOWHERE}/acme/made-${this.made}.git"`)
   }
