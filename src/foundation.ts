@@ -16,6 +16,7 @@ import { createLogger, type Logger } from './observability/logger.ts'
 import { Metrics } from './observability/metrics.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { GithubApps } from './sources/hosts/github-apps.ts'
+import { KnownServers } from './sources/known-servers.ts'
 import { measuredHttp } from './sources/measured-http.ts'
 import { createUpstreamHttp, type UpstreamHttp } from './sources/upstream-http.ts'
 import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
@@ -54,6 +55,7 @@ export interface Foundation {
   readonly installedAt: number
   readonly http: UpstreamHttp
   readonly githubApps: GithubApps
+  readonly gitServers: KnownServers
   readonly metrics: Metrics
   readonly archives: ArchiveStore
   readonly archiveDownloads: DownloadStore
@@ -89,7 +91,15 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
     const stores = await openArchives({ config, overrides, logger, metrics }, tables)
     const http = measuredHttp(upstreamHttp(config, overrides), (...told) => metrics.upstream(...told))
     const maintenance = maintenanceOf(config, { db, tables, now, ...stores })
-    const opened = { secretBox, keyRotation, http, metrics, githubApps: new GithubApps(http, now), ...stores }
+    const opened = {
+      secretBox,
+      keyRotation,
+      http,
+      metrics,
+      githubApps: new GithubApps(http, now),
+      gitServers: new KnownServers(),
+      ...stores,
+    }
     return { config, logger, now, lock, db, tables, installedAt, maintenance, ...opened }
   } catch (error) {
     lock.release()

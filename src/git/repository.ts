@@ -5,6 +5,7 @@ import { DEFAULT_GIT_LIMITS, type GitLimits } from './limits.ts'
 import type { CommitFilter } from './object-fetcher.ts'
 import { PathGlobs } from './path-globs.ts'
 import { isObjectId, type RefList } from './refs.ts'
+import type { ServerMemory } from './server-memory.ts'
 import type { ObjectId, Snapshot } from './snapshot.ts'
 import { type AttributeCache, SnapshotBuilding } from './snapshot-building.ts'
 import type { GitTransport } from './transport.ts'
@@ -26,10 +27,11 @@ export class GitRepository {
   /** The best strategy that the server is not known to refuse; null until it has been asked. */
   #strategy: Strategy | null = null
 
-  constructor(transport: GitTransport, limits: Partial<GitLimits> = {}) {
+  /** `memory` is what is known of the server already. */
+  constructor(transport: GitTransport, limits: Partial<GitLimits> = {}, memory?: ServerMemory) {
     this.#transport = transport
     this.#limits = { ...DEFAULT_GIT_LIMITS, ...limits }
-    this.#client = new UploadPackClient(transport, this.#limits)
+    this.#client = new UploadPackClient(transport, this.#limits, memory)
   }
 
   /** Requests and bytes so far. */

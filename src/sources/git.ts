@@ -1,6 +1,7 @@
 import type { CommitFiles, FoundFile } from '../git/file-reading.ts'
 import { directoryOf } from '../git/path-walk.ts'
 import { GitRepository } from '../git/repository.ts'
+import type { ServerMemory } from '../git/server-memory.ts'
 import type { GitTransport } from '../git/transport.ts'
 import { shownPath } from '../git/tree-walk.ts'
 import type { CommitManifests, ManifestFile, Source } from './source.ts'
@@ -10,9 +11,9 @@ const HEADS = 'refs/heads/'
 /** Bytes of the name of a package's directory. */
 const LONGEST_DIRECTORY = 250
 
-/** Any git repository that a transport reaches. */
-export function gitSource(transport: GitTransport): Source {
-  const repository = new GitRepository(transport)
+/** Any git repository that a transport reaches; `memory` is what is known of its server. */
+export function gitSource(transport: GitTransport, memory?: ServerMemory): Source {
+  const repository = new GitRepository(transport, {}, memory)
   return {
     async refs(signal) {
       const list = await repository.listRefs(signal)

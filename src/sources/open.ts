@@ -10,6 +10,7 @@ import { gitSource } from './git.ts'
 import type { GithubApps } from './hosts/github-apps.ts'
 import { HOST_TYPES, hostCredential, isHostType } from './hosts/host-credential.ts'
 import { hostAddress } from './hosts/open-host.ts'
+import type { KnownServers } from './known-servers.ts'
 import type { Source, SourceAddress, SourceCredentials } from './source.ts'
 import type { BoundCredentials, UpstreamHttp } from './upstream-http.ts'
 
@@ -20,6 +21,8 @@ export const VCS_TYPES = ['git', ...HOST_TYPES] as const
 export interface OpenParts {
   readonly http: UpstreamHttp
   readonly githubApps: GithubApps
+  /** What git servers are known to do, by origin. */
+  readonly gitServers?: KnownServers
   readonly localRoots: readonly string[]
 }
 
@@ -31,7 +34,8 @@ export async function openSource(address: SourceAddress, parts: OpenParts): Prom
   const url = parseGitUrl(address.url)
   if (url.kind === 'file') return gitSource(localTransport(localRepositoryPath(address.url, parts.localRoots)))
   if (url.kind === 'ssh') return gitSource(sshTo(await parts.http.addressOf(url.host), url, address))
-  return gitSource(new SmartHttpTransport(url.url, senderTo(url.url, address, parts)))
+  const transport = new SmartHttpTransport(url.url, senderTo(url.url, address, parts))
+  return gitSource(transport, parts.gitServers?.of(new URL(url.url).origin))
 }
 
 /** Sends with the credential; a token of a GitHub App may end while a repository is read, and is asked for each time. */

@@ -1,6 +1,7 @@
 import type { SecretBox } from '../auth/secret-box.ts'
 import { restoreCredentials } from '../sources/credentials.ts'
 import type { GithubApps } from '../sources/hosts/github-apps.ts'
+import type { KnownServers } from '../sources/known-servers.ts'
 import { httpCredentials, openSource } from '../sources/open.ts'
 import type { Source, SourceCredentials } from '../sources/source.ts'
 import type { BoundCredentials, UpstreamHttp } from '../sources/upstream-http.ts'
@@ -17,6 +18,7 @@ export function sourceOpener(parts: {
   secretBox: SecretBox
   http: UpstreamHttp
   githubApps: GithubApps
+  gitServers?: KnownServers
   repositories: RepositoryTable
   localRoots: readonly string[]
   budgets: HostBudgets
