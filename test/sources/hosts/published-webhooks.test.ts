@@ -1,22 +1,13 @@
 import { describe, expect, test } from 'bun:test'
-import { createHmac } from 'node:crypto'
 import { verifyWebhook, type WebhookSender } from '../../../src/sources/hosts/verify-webhook.ts'
 import documented from '../../support/hosts/documented-webhooks.json'
 import published from '../../support/hosts/github-webhooks.json'
+import { signature } from '../../support/hosts/webhook-signatures.ts'
 
 const SECRET = 'a secret of the repository'
-const hex = (text: string) => createHmac('sha256', SECRET).update(text).digest('hex')
-
-/** What each host signs with, over the bytes of the body. */
-const SIGNATURES: Readonly<Record<WebhookSender, (text: string) => Record<string, string>>> = {
-  github: (text) => ({ 'X-Hub-Signature-256': `sha256=${hex(text)}` }),
-  gitlab: () => ({ 'X-Gitlab-Token': SECRET }),
-  bitbucket: (text) => ({ 'X-Hub-Signature': `sha256=${hex(text)}` }),
-  gitea: (text) => ({ 'X-Gitea-Signature': hex(text), 'X-Hub-Signature-256': `sha256=${hex(text)}` }),
-}
 
 function told(sender: WebhookSender, headers: Record<string, string>, text: string, sent = text) {
-  const all = new Headers({ 'Content-Type': 'application/json', ...headers, ...SIGNATURES[sender](text) })
+  const all = new Headers({ 'Content-Type': 'application/json', ...headers, ...signature(sender, SECRET, text) })
   return verifyWebhook(sender, {
     headers: all,
     body: new TextEncoder().encode(sent),
