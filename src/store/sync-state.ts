@@ -194,8 +194,8 @@ export function publishedKey(name: string, reference: string): string {
   return `${name} ${reference}`
 }
 
-const COMMITS_PER_QUERY = 10_000
-const PACKAGES_PER_QUERY = 25
+const COMMITS_PER_QUERY = 2_000
+const PACKAGES_PER_QUERY = 10
 
 /** The rows of a query, and a turn of the event loop after it: a local database answers synchronously. */
 async function rested<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {

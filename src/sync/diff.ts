@@ -37,17 +37,18 @@ export interface Diff {
 }
 
 /**
- * Offered versions against stored ones. A tag that moved is refused and reported, because a published version never
- * changes; a branch moves. What is no longer offered is hidden, never deleted. Packages without a change are left out.
+ * Offered versions against stored ones, in small steps for a caller that does other things in between. A tag that moved
+ * is refused and reported, because a published version never changes; a branch moves. What is no longer offered is
+ * hidden, never deleted. Packages without a change are left out.
  */
-export function diffVersions(input: DiffInput): Diff {
+export function* diffSteps(input: DiffInput): Generator<void, Diff> {
   const issues: VersionIssue[] = []
   const moves: TagMove[] = []
   const stored = new Map(input.stored.map((entry) => [entry.name, entry]))
   const offered = groupByPackage(input, issues)
   const changes: PackageChange[] = []
   for (const name of new Set([...stored.keys(), ...offered.keys()])) {
-    const change = diffPackage(name, offered.get(name) ?? [], stored.get(name), input, { issues, moves })
+    const change = yield* diffPackage(name, offered.get(name) ?? [], stored.get(name), input, { issues, moves })
     if (change) changes.push(change)
   }
   return { changes, issues, moves, contested: input.ownedElsewhere.size > 0 }
@@ -71,17 +72,18 @@ function groupByPackage(input: DiffInput, issues: VersionIssue[]): Map<string, P
   return groups
 }
 
-function diffPackage(
+function* diffPackage(
   name: string,
   offered: readonly PackageVersion[],
   stored: StoredPackage | undefined,
   { blobOf, waiting, publishedPaths }: DiffInput,
   { issues, moves }: { issues: VersionIssue[]; moves: TagMove[] },
-): PackageChange | null {
+): Generator<void, PackageChange | null> {
   const rows = new Map((stored?.versions ?? []).map((row) => [row.versionNormalized, row]))
   const save: VersionDraft[] = []
   const kept: PackageVersion[] = []
   for (const version of offered) {
+    yield
     const row = rows.get(version.versionNormalized)
     rows.delete(version.versionNormalized)
     if (row && row.withdrawnAt !== null) {

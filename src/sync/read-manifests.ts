@@ -1,4 +1,5 @@
 import type { CommitManifest } from '../composer/repository-versions.ts'
+import { Pacer } from '../pacer.ts'
 import type { CommitManifests, ManifestFile, RefList, Source } from '../sources/source.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { CommitRow, SyncState, SyncStateTable } from '../store/sync-state.ts'
@@ -87,7 +88,7 @@ function decode(bytes: Uint8Array): string | null {
 export async function manifestsOf(
   table: SyncStateTable,
   repositoryId: string,
-  { list, globs, read }: { list: RefList; globs: readonly string[]; read: Reading },
+  { list, globs, read, signal }: { list: RefList; globs: readonly string[]; read: Reading; signal: AbortSignal },
 ): Promise<Map<string, readonly CommitManifest[]>> {
   const commits = [...new Set(list.refs.map((ref) => ref.commit))]
   const fresh = new Map(read.newManifests.map((entry) => [entry.blob, entry.content]))
@@ -97,12 +98,14 @@ export async function manifestsOf(
   }
   const stored = await table.manifests(repositoryId, [...missing])
   const bytes = new Map([...fresh, ...stored].map(([blob, text]) => [blob, new TextEncoder().encode(text)]))
-  return new Map(
-    commits.flatMap((commit) => {
-      const rows = read.commits.get(commit)
-      return rows === undefined ? [] : [[commit, manifestsIn(rows, globs.length > 0, bytes)] as const]
-    }),
-  )
+  const manifests = new Map<string, readonly CommitManifest[]>()
+  const pace = new Pacer(signal)
+  for (const commit of commits) {
+    await pace.step()
+    const rows = read.commits.get(commit)
+    if (rows !== undefined) manifests.set(commit, manifestsIn(rows, globs.length > 0, bytes))
+  }
+  return manifests
 }
 
 function manifestsIn(

@@ -1,13 +1,7 @@
 import { createHash } from 'node:crypto'
 import { matchesAny, namePatterns } from '../composer/name-pattern.ts'
 import { fullRefName, type OfferedRef } from '../composer/ref-order.ts'
-import {
-  type PackageVersion,
-  type RefIssue,
-  type RepositoryInput,
-  type RepositoryVersions,
-  versionSteps,
-} from '../composer/repository-versions.ts'
+import { type PackageVersion, type RefIssue, versionSteps } from '../composer/repository-versions.ts'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
 import { Pacer } from '../pacer.ts'
@@ -16,7 +10,7 @@ import type { RefList, Source } from '../sources/source.ts'
 import type { JobProgress, JobResult } from '../store/jobs.ts'
 import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
-import { type Diff, diffVersions } from './diff.ts'
+import { type Diff, diffSteps } from './diff.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
 import { issueTexts } from './ref-issues.ts'
@@ -126,7 +120,8 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
   const { list, state, read, digest } = findings
   const manifests = await manifestsOf(parts.state, row.id, findings)
   const refs = list.refs.map((ref) => shortRef(ref))
-  const found = await paced({ refs, defaultBranch: list.defaultBranch, manifests }, findings.signal)
+  const steps = versionSteps({ refs, defaultBranch: list.defaultBranch, manifests })
+  const found = await paced(steps, findings.signal)
   const { offered, filtered } = applyFilter(found.versions, row.packageFilter)
   const names = [...new Set(offered.map((version) => version.packageName))]
   const ownedElsewhere = await parts.state.ownedElsewhere(row.id, names)
@@ -135,7 +130,8 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
   const waiting = new Set(list.refs.flatMap((ref) => (read.missed.has(ref.commit) ? ref.name : [])))
   const publishedPaths = await publishedPathsOf(parts, row, state)
   const stored = state.packages
-  const diff = diffVersions({ offered, stored, ownedElsewhere, blobOf, waiting, publishedPaths })
+  const compared = diffSteps({ offered, stored, ownedElsewhere, blobOf, waiting, publishedPaths })
+  const diff = await paced(compared, findings.signal)
   return {
     repositoryId: row.id,
     refs: refRows(list, [...found.issues, ...diff.issues, ...filtered]),
@@ -160,10 +156,9 @@ async function publishedPathsOf(parts: SyncParts, row: RepositoryRow, state: Syn
 /** Marks the digest of a listing whose outcome may change although the listing does not; it equals no other. */
 const UNSETTLED = 'unsettled'
 
-/** Thousands of refs take a second of computing, during which requests are answered. */
-async function paced(input: RepositoryInput, signal: AbortSignal): Promise<RepositoryVersions> {
+/** Thousands of versions take a second of computing, during which requests are answered. */
+async function paced<Result>(steps: Generator<void, Result>, signal: AbortSignal): Promise<Result> {
   const pace = new Pacer(signal)
-  const steps = versionSteps(input)
   for (;;) {
     const step = steps.next()
     if (step.done) return step.value

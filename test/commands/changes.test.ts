@@ -70,6 +70,12 @@ describe.each(['without a server', 'through the socket of a running server'])('c
     })
     const back = ['--sync-interval', 'default', '--package-filter', '', '--forget-host-key']
     expect(await json('repository', 'set', id, ...back)).toMatchObject({ sync_interval: null, package_filter: null })
+    const paths = 'composer.json, packages/*'
+    expect(await json('repository', 'set', id, '--composer-json-paths', paths)).toMatchObject({
+      status: 'active',
+      composer_json_paths: paths,
+    })
+    expect(await json('repository', 'set', id, '--composer-json-paths', '')).toMatchObject({ composer_json_paths: null })
     const moved = await json('repository', 'set', id, '--url', `${source.url}/moved.git`)
     expect(moved).toMatchObject({ status: 'active', url: `${source.url}/moved.git` })
 
