@@ -75,7 +75,9 @@ describe.each(['without a server', 'through the socket of a running server'])('c
       status: 'active',
       composer_json_paths: paths,
     })
-    expect(await json('repository', 'set', id, '--composer-json-paths', '')).toMatchObject({ composer_json_paths: null })
+    expect(await json('repository', 'set', id, '--composer-json-paths', '')).toMatchObject({
+      composer_json_paths: null,
+    })
     const moved = await json('repository', 'set', id, '--url', `${source.url}/moved.git`)
     expect(moved).toMatchObject({ status: 'active', url: `${source.url}/moved.git` })
 
@@ -98,7 +100,7 @@ describe.each(['without a server', 'through the socket of a running server'])('c
       .split('\n')
       .map((line) => JSON.parse(line) as Entry)
       .filter((entry) => entry.subject === id)
-    const updates = Array.from({ length: 5 }, () => 'repository.update')
+    const updates = Array.from({ length: 7 }, () => 'repository.update')
     expect(entries.map(({ action }) => action)).toEqual([
       'repository.create',
       ...updates,
