@@ -102,6 +102,47 @@ describe.each([
     for (const reference of [A, B]) expect(await store.packages.publishedReference(id, reference)).not.toBeNull()
   })
 
+  test('a published tag keeps its directory too, and so does every reference', async () => {
+    const store = await open()
+    await store.repositories.insert(repositoryRow('repo_a'))
+    const drafts = (path: string) => [
+      versionDraft('1.0.0', A, { path }),
+      versionDraft('dev-main', B, { kind: 'branch', versionNormalized: 'dev-main', path }),
+    ]
+    await store.state.save(outcomeOf('repo_a', [packageChange('acme/lib', drafts('one'))]), 1_000)
+    const later = outcomeOf('repo_a', [packageChange('acme/lib', drafts('two'))], { basedOn: 'digest' })
+    await store.state.save(later, 1_001)
+    const stored = (await store.state.load('repo_a')).packages[0]?.versions ?? []
+    expect(stored.map((row) => [row.version, row.path]).sort()).toEqual([
+      ['1.0.0', 'one'],
+      ['dev-main', 'two'],
+    ])
+    expect([...(await store.state.publishedPaths('repo_a'))].sort()).toEqual([
+      [`acme/lib ${A}`, 'one'],
+      [`acme/lib ${B}`, 'one'],
+    ])
+  })
+
+  test('commits with many directories are loaded whole, and forgotten with other globs', async () => {
+    const store = await open()
+    await store.repositories.insert(repositoryRow('repo_a'))
+    const commits = Array.from({ length: 2_100 }, (_, index) => ({
+      commit: (index >> 1).toString(16).padStart(40, '0'),
+      path: index % 2 === 0 ? '' : 'packages/a',
+      committedAt: index,
+      blob: null,
+      problem: null,
+    }))
+    await store.state.save(outcomeOf('repo_a', [], { commits }), 1_000)
+    const state = await store.state.load('repo_a')
+    expect(state.commits.size).toBe(1_050)
+    for (const rows of state.commits.values()) expect(rows.map(({ path }) => path)).toEqual(['', 'packages/a'])
+    await store.repositories.update('repo_a', { packageFilter: 'acme/*' }, 1_001)
+    expect((await store.state.load('repo_a')).commits.size).toBe(1_050)
+    await store.repositories.update('repo_a', { composerJsonPaths: 'packages/*' }, 1_002)
+    expect((await store.state.load('repo_a')).commits.size).toBe(0)
+  })
+
   test('a name belongs to one repository until that one is deleted', async () => {
     const store = await open()
     for (const id of ['repo_a', 'repo_b']) await store.repositories.insert(repositoryRow(id))
