@@ -4,12 +4,14 @@ BUN_VERSION := 1.4.5
 BUN := .bun/bun
 TARGET ?=
 OUT ?= dist/package-broker
+RELEASE ?= dist/release
+TARGETS ?= $(shell $(BUN) src/build.ts --targets)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
 MINUTES ?= 10
 
-.PHONY: run test fuzz check build install bench format migration clean programs
+.PHONY: run test fuzz check build release install bench format migration clean programs
 
 ## Build and serve on :8080 with an embedded database under ./data; prints the administrator token once.
 run: build
@@ -32,6 +34,21 @@ check: node_modules/.installed
 ## dist/package-broker for this machine, or for TARGET (bun-linux-x64, bun-linux-arm64, bun-linux-x64-musl, bun-darwin-arm64, …).
 build: node_modules/.installed
 	$(BUN) src/build.ts $(TARGET) $(if $(TARGET),$(OUT))
+
+## An executable and its bill of materials for each of TARGETS, and SHA256SUMS. Each is built twice, the second time from a
+## copy of the sources in another directory, and both have to be the same.
+release: node_modules/.installed
+	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)/again/dist
+	@cp -al node_modules .bun $(RELEASE)/again/ && cp -a src drizzle package.json bun.lock $(RELEASE)/again/
+	@set -e; version=$$($(BUN) -p 'require("./package.json").version'); for target in $(TARGETS); do \
+	  name=package-broker-$$version-$${target#bun-}; \
+	  $(BUN) src/build.ts $$target $(RELEASE)/$$name/package-broker $(RELEASE)/$$name.cdx.json; \
+	  (cd $(RELEASE)/again && .bun/bun src/build.ts $$target dist/package-broker dist/sbom >/dev/null); \
+	  cmp $(RELEASE)/$$name/package-broker $(RELEASE)/again/dist/package-broker; \
+	  cmp $(RELEASE)/$$name.cdx.json $(RELEASE)/again/dist/sbom; \
+	  mv $(RELEASE)/$$name/package-broker $(RELEASE)/$$name.tmp && rmdir $(RELEASE)/$$name && mv $(RELEASE)/$$name.tmp $(RELEASE)/$$name; \
+	done
+	@rm -rf $(RELEASE)/again && cd $(RELEASE) && sha256sum package-broker-* > SHA256SUMS && cat SHA256SUMS
 
 ## What was built, its systemd unit and the snippet that makes its user, below DESTDIR and PREFIX.
 install: $(OUT)

@@ -1,37 +1,68 @@
-import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { BunPlugin } from 'bun'
+import packageJson from '../package.json' with { type: 'json' }
+import type { BuildFacts } from './build-info.ts'
+import { embedNativePart } from './release/embed-native-part.ts'
+import { Lock, type LockedPackage } from './release/lock-file.ts'
+import { fetchedPackage, TARGETS } from './release/parts.ts'
+import { billOfMaterials, type Component } from './release/sbom.ts'
 
-/**
- * Builds `dist/package-broker` as one executable: `bun src/build.ts [target] [outfile]`. Targets are Bun's; each needs
- * libSQL's native part for its platform, which is fetched from the npm registry when it is not installed.
+/*
+ * Builds `dist/package-broker` as one executable: `bun src/build.ts [target] [outfile] [sbomfile]`. Targets are Bun's
+ * (`--targets` lists them); what another platform than this one needs is fetched from the npm registry.
+ * The same sources give the same bytes, wherever they are, as long as the name of the file is the same.
  */
-const NATIVE_PARTS: Readonly<Record<string, string>> = {
-  'bun-linux-x64': 'linux-x64-gnu',
-  'bun-linux-x64-baseline': 'linux-x64-gnu',
-  'bun-linux-x64-musl': 'linux-x64-musl',
-  'bun-linux-arm64': 'linux-arm64-gnu',
-  'bun-linux-arm64-musl': 'linux-arm64-musl',
-  'bun-darwin-x64': 'darwin-x64',
-  'bun-darwin-arm64': 'darwin-arm64',
-}
 
 const root = join(import.meta.dir, '..')
-const [target = hostTarget(), outfile = join(root, 'dist/package-broker')] = process.argv.slice(2)
-await build(target, outfile)
+const cache = join(root, '.bun/platforms')
+const [target = hostTarget(), outfile = join(root, 'dist/package-broker'), sbomFile] = process.argv.slice(2)
+if (target === '--targets') console.log(Object.keys(TARGETS).join('\n'))
+else await build(target, outfile)
 
 async function build(target: string, outfile: string): Promise<void> {
-  const part = NATIVE_PARTS[target]
-  if (part === undefined) throw new Error(`TARGET ${target} is none of ${Object.keys(NATIVE_PARTS).join(', ')}.`)
+  const parts = TARGETS[target]
+  if (parts === undefined) throw new Error(`TARGET ${target} is none of ${Object.keys(TARGETS).join(', ')}.`)
+  const { bun } = packageJson.engines
+  if (Bun.version !== bun) throw new Error(`Bun ${Bun.version} is not the pinned ${bun}.`)
+  const lockText = await Bun.file(join(root, 'bun.lock')).text()
+  const lock = new Lock(lockText)
+  const native = { ...lock.at(parts.nativePart), directory: await nativePart(lock.at(parts.nativePart)) }
+  const runtime = { name: parts.runtime, version: bun, integrity: parts.runtimeIntegrity, asksFor: [] }
+  // This very program is the runtime for this machine.
+  const fetched = target === hostTarget() ? null : await fetchedPackage(cache, runtime)
+  const plugin = embedNativePart(native.name, native.directory)
+  const facts = { commit: commit(), target, lock: createHash('sha256').update(lockText).digest('hex') }
+  const components = await bundledComponents(lock, plugin)
+  components.push({ ...runtime, licence: 'MIT' }, { ...native, licence: await licenceIn(native.directory) })
+  const sbom = billOfMaterials({ ...product(), facts: told(facts) }, components)
+  await compile({ plugin, facts, sbom, target, outfile, executablePath: fetched && join(fetched, 'bin/bun') })
+  if (sbomFile !== undefined) await Bun.write(sbomFile, sbom)
+  console.log(outfile)
+}
+
+interface Compilation {
+  readonly plugin: BunPlugin
+  readonly facts: BuildFacts
+  readonly sbom: string
+  readonly target: string
+  readonly outfile: string
+  readonly executablePath: string | null
+}
+
+async function compile({ plugin, facts, sbom, target, outfile, executablePath }: Compilation): Promise<void> {
   const result = await Bun.build({
     entrypoints: [join(root, 'src/main.ts')],
     target: 'bun',
     // Identifiers keep their names: Elysia reads the source of handlers, and shorter names break them.
     minify: { whitespace: true, syntax: true, identifiers: false },
-    plugins: [embedNativePart(part, await nativePart(part))],
+    plugins: [plugin],
+    define: { PACKAGE_BROKER_BUILD: JSON.stringify(facts), PACKAGE_BROKER_SBOM: JSON.stringify(sbom) },
     compile: {
       target: target as Bun.Build.CompileTarget,
       outfile,
+      ...(executablePath === null ? {} : { executablePath }),
       assets: ['drizzle', 'src/http/system/api-page'],
       autoloadDotenv: false,
       autoloadBunfig: false,
@@ -39,7 +70,53 @@ async function build(target: string, outfile: string): Promise<void> {
   })
   for (const log of result.logs) console.warn(String(log))
   if (!result.success) throw new Error('The build failed.')
-  console.log(outfile)
+}
+
+/** The packages whose files are in the executable, as bun.lock has them: those of development are not, nor are types. */
+async function bundledComponents(lock: Lock, plugin: BunPlugin): Promise<Component[]> {
+  const entrypoints = [join(root, 'src/main.ts')]
+  const { metafile } = await Bun.build({ entrypoints, target: 'bun', plugins: [plugin], metafile: true })
+  const places = new Set<string>()
+  for (const input of Object.keys(metafile?.inputs ?? {})) {
+    const [, ...packages] = input.split('node_modules/')
+    const names = packages.map((path) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? '')
+    if (names.length > 0 && !input.endsWith('.node')) places.add(names.join('/'))
+  }
+  if (places.size === 0) throw new Error('Bun tells no longer what it has bundled.')
+  const directoryOf = (place: string, name: string) =>
+    place === name ? name : `${place.slice(0, -name.length)}node_modules/${name}`
+  return Promise.all(
+    [...places].map(async (place) => {
+      const locked = lock.at(place)
+      const directory = join(root, 'node_modules', directoryOf(place, locked.name))
+      return { ...locked, licence: await licenceIn(directory) }
+    }),
+  )
+}
+
+async function licenceIn(directory: string): Promise<string | null> {
+  const { license } = (await Bun.file(join(directory, 'package.json')).json()) as { license?: unknown }
+  return typeof license === 'string' ? license : null
+}
+
+function product() {
+  const { name, version, description, license: licence } = packageJson
+  return { name, version, description, licence }
+}
+
+function told(facts: BuildFacts): Record<string, string> {
+  const { commit, target, lock } = facts
+  return { ...(commit === null ? {} : { commit }), target, 'bun.lock SHA-256': lock }
+}
+
+/** The commit that is built, null outside of a git repository. */
+function commit(): string | null {
+  const git = (...args: string[]) => Bun.spawnSync(['git', ...args], { cwd: root, stderr: 'ignore' })
+  if (Bun.which('git') === null) return null
+  const head = git('rev-parse', 'HEAD')
+  if (!head.success) return null
+  const changed = git('status', '--porcelain', '--untracked-files=no').stdout.length > 0
+  return `${head.stdout.toString().trim()}${changed ? '-dirty' : ''}`
 }
 
 function hostTarget(): string {
@@ -48,44 +125,8 @@ function hostTarget(): string {
   return `bun-${process.platform}-${process.arch}${musl ? '-musl' : ''}`
 }
 
-/** The directory of `@libsql/<part>`, fetched at the version libsql asks for when it is not installed. */
-async function nativePart(part: string): Promise<string> {
-  const installed = join(root, 'node_modules/@libsql', part)
-  if (existsSync(installed)) return installed
-  const libsql = (await Bun.file(join(root, 'node_modules/libsql/package.json')).json()) as {
-    optionalDependencies: Record<string, string>
-  }
-  const version = libsql.optionalDependencies[`@libsql/${part}`]
-  if (version === undefined) throw new Error(`libsql has no native part ${part}.`)
-  const cache = join(root, '.bun/native', `${part}-${version}`)
-  const fetched = join(cache, 'node_modules/@libsql', part)
-  if (existsSync(fetched)) return fetched
-  mkdirSync(cache, { recursive: true })
-  // --force: the point is a package for another platform than this one.
-  const npm = Bun.spawnSync(
-    ['npm', 'install', '--prefix', cache, '--no-save', '--force', '--ignore-scripts', `@libsql/${part}@${version}`],
-    { stdout: 'ignore', stderr: 'pipe' },
-  )
-  if (npm.exitCode !== 0) throw new Error(`@libsql/${part} could not be fetched: ${npm.stderr.toString()}`)
-  return fetched
-}
-
-/**
- * libsql requires its native part through a template string, which no bundler can follow. The expression is replaced
- * by a static path; a libsql without it stops the build.
- */
-function embedNativePart(part: string, directory: string): BunPlugin {
-  return {
-    name: 'embed-libsql-native-part',
-    setup(builder) {
-      builder.onLoad({ filter: /[/\\]node_modules[/\\]libsql[/\\]index\.js$/ }, async ({ path }) => {
-        if (dirname(path).includes('drizzle-orm')) return undefined
-        const source = await Bun.file(path).text()
-        const dynamic = ['return require(`@libsql/$', '{target}`);'].join('')
-        if (!source.includes(dynamic)) throw new Error(`libsql no longer loads ${part} the way src/build.ts knows.`)
-        const entry = join(directory, 'index.node')
-        return { contents: source.replace(dynamic, `return require(${JSON.stringify(entry)});`), loader: 'js' }
-      })
-    },
-  }
+/** The directory of libSQL's native part, fetched when it is for another platform. */
+async function nativePart(part: LockedPackage): Promise<string> {
+  const installed = join(root, 'node_modules', part.name)
+  return existsSync(installed) ? installed : fetchedPackage(cache, part)
 }

@@ -1,4 +1,4 @@
-import packageJson from '../package.json' with { type: 'json' }
+import { billOfMaterials, versionInfo } from './build-info.ts'
 import { type Command, EXIT } from './commands/command.ts'
 import { failureOf } from './commands/failure.ts'
 
@@ -6,7 +6,11 @@ process.exit(await main(process.argv.slice(2)))
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = 'serve', ...rest] = args
-  if (name === '--version' || name === 'version') return say(`package-broker ${packageJson.version}`)
+  if (name === '--version' || name === 'version') return say(version(rest.includes('--json')))
+  if (name === '--sbom') {
+    const sbom = billOfMaterials()
+    return sbom === null ? fail('Only an executable has a bill of materials.', EXIT.failed) : say(sbom.trimEnd())
+  }
   try {
     // Loaded here and not above: the database library is unpacked when it is loaded, which can fail.
     const { COMMANDS } = await import('./commands/table.ts')
@@ -21,14 +25,24 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+function version(json: boolean): string {
+  const info = versionInfo()
+  if (json) return JSON.stringify(info, null, 2)
+  const { version, commit, bun, lock, schema } = info
+  const built = commit === null || lock === null ? '' : `commit ${commit}, lock ${lock.slice(0, 12)}, `
+  return `package-broker ${version} (${built}Bun ${bun}, schema ${schema})`
+}
+
 function overview(commands: Readonly<Record<string, Command>>): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   const lines = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(width)}  ${command.summary}`)
-  return `package-broker ${packageJson.version}: a private Composer repository in one executable
+  return `package-broker ${versionInfo().version}: a private Composer repository in one executable
 
 Usage: package-broker [command] [--help]
 
-${lines.join('\n')}`
+${lines.join('\n')}
+
+package-broker --version [--json] says which build this is, --sbom of what it is made.`
 }
 
 function say(text: string): number {

@@ -4,8 +4,10 @@ import { dirname, join, relative } from 'node:path'
 
 /** Who may import whom. A room is a folder of src or a file beside it; `ARCHITECTURE.md` shows the same table. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  main: ['commands'],
-  build: [],
+  main: ['build-info', 'commands'],
+  build: ['build-info', 'release'],
+  'build-info': [],
+  release: [],
   commands: [
     'app',
     'bundle',
@@ -112,7 +114,7 @@ const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; reado
   {
     what: 'child processes',
     pattern: /Bun\.spawn|node:child_process/,
-    where: /^src\/(?:git\/program-|git\/local-|git\/ssh-|build\.ts)/,
+    where: /^src\/(?:git\/program-|git\/local-|git\/ssh-|build\.ts|release\/parts\.ts)/,
   },
 ]
 

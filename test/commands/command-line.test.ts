@@ -164,7 +164,7 @@ describe('usage', () => {
   test('--version', async () => {
     expect(await installation.run(['--version'])).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^package-broker \d+\.\d+\.\d+\n$/),
+      stdout: expect.stringMatching(/^package-broker \d+\.\d+\.\d+ \(.*Bun \d+\.\d+\.\d+, schema \d+\)\n$/),
     })
   })
 
