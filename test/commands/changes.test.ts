@@ -179,7 +179,7 @@ test('a key creates one thing for requests at once, and for one after a crash', 
 })
 
 test.each([
-  [['audit'], 'audit needs export.'],
+  [['audit'], 'audit needs export or verify.'],
   [['audit', 'export', 'all'], 'all'],
   [['repository', 'set'], 'repository set needs one id.'],
   [['repository', 'set', 'repo_x'], 'repository set needs something to change.'],
