@@ -40,6 +40,8 @@ export interface Config {
   readonly syncConcurrency: number
   /** 0 for none. */
   readonly probeInterval: number
+  /** Seconds for one pass over all archives; 0 for none. */
+  readonly scrubInterval: number
   /** Requests per hour and token; 0 for no limit. */
   readonly rateLimitReadonly: number
   readonly rateLimitWrite: number
@@ -158,6 +160,13 @@ const DEFINITIONS: readonly Definition[] = [
     '180',
     'seconds between two questions after an owner whose repositories are discovered, whether anything changed; 0 = none',
     integer(180, 0, 86_400),
+  ),
+  define(
+    'scrubInterval',
+    'SCRUB_INTERVAL',
+    '86400',
+    'seconds in which all archives are read again in the background, to find what a disk has changed; 0 = off',
+    integer(86_400, 0, 31_536_000),
   ),
   define(
     'rateLimitReadonly',

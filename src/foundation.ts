@@ -1,5 +1,5 @@
 import { access, constants } from 'node:fs/promises'
-import type { ArchiveEvent } from './archives/archive-index.ts'
+import type { ArchiveEvent, ArchiveFolder } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
 import { DownloadStore } from './archives/download-store.ts'
 import type { FileSystem } from './archives/file-system.ts'
@@ -11,6 +11,7 @@ import type { Config } from './config.ts'
 import { makeDirectories } from './data-directory.ts'
 import { AppError, messageOf } from './errors.ts'
 import { Maintenance, type MaintenanceParts } from './maintenance/maintenance.ts'
+import { Scrubber } from './maintenance/scrubber.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { Metrics } from './observability/metrics.ts'
@@ -62,6 +63,7 @@ export interface Foundation {
   readonly uploads: UploadStore
   readonly uploadMaxBytes: number
   readonly maintenance: Maintenance
+  readonly scrubber: Scrubber
 }
 
 /**
@@ -98,9 +100,11 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
       metrics,
       githubApps: new GithubApps(http, now),
       gitServers: new KnownServers(),
+      maintenance,
+      scrubber: scrubberOf(config, { tables, maintenance, now, logger }),
       ...stores,
     }
-    return { config, logger, now, lock, db, tables, installedAt, maintenance, ...opened }
+    return { config, logger, now, lock, db, tables, installedAt, ...opened }
   } catch (error) {
     lock.release()
     throw startFault(error, address)
@@ -136,6 +140,21 @@ function maintenanceOf(config: Config, parts: Omit<MaintenanceParts, 'archiveDir
     ...parts,
     archiveDirectory: config.archiveDir,
     databaseDirectory: databaseDirectory({ url: config.databaseUrl, authToken: null }),
+  })
+}
+
+function scrubberOf(
+  { scrubInterval }: Config,
+  { tables, maintenance, now, logger }: Pick<Foundation, 'tables' | 'maintenance' | 'now' | 'logger'>,
+): Scrubber {
+  const filesOf = (folder: ArchiveFolder) => maintenance.filesOf(folder)
+  return new Scrubber({
+    index: tables.archives,
+    settings: tables.settings,
+    filesOf,
+    interval: scrubInterval,
+    now,
+    logger,
   })
 }
 

@@ -10,6 +10,7 @@ import { maintenanceHandler } from './http/maintenance.ts'
 import type { RequestFacts } from './http/request-facts.ts'
 import type { createHandler } from './http/server.ts'
 import type { Maintenance } from './maintenance/maintenance.ts'
+import type { ScrubCounts } from './maintenance/scrubber.ts'
 import type { OpenMirror } from './mirror/open-mirror.ts'
 import type { Logger } from './observability/logger.ts'
 import type { PackageCatalog } from './store/catalog.ts'
@@ -29,6 +30,8 @@ export interface App {
   readonly localToken: string
   /** What commands ask of the owner of the data. */
   readonly maintenance: Maintenance
+  /** What reading archives again has come to. */
+  scrubCounts(): ScrubCounts
   /** Creates the first token that may do everything and returns it, once: null when there is another way in. */
   firstAdminToken(): Promise<string | null>
   /** Begins to run queued syncs, and looks at owners that are due, without the schedule. */
@@ -79,6 +82,7 @@ export function runnable(parts: Living): App {
     handler,
     localToken,
     maintenance: parts.maintenance,
+    scrubCounts: () => parts.scrubber.counts,
     firstAdminToken: async () => (config.adminToken === null ? createFirstToken(parts.tables.tokens, parts.now) : null),
     startWorkers() {
       queue.start()
@@ -86,14 +90,9 @@ export function runnable(parts: Living): App {
     },
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
-      listeners.push(main)
       const local = maintenanceHandler(parts.maintenance)
-      listeners.push(listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
-      queue.start()
-      scheduler.start()
-      discoveries.start()
-      upkeep.start()
-      parts.metrics.start()
+      listeners.push(main, listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
+      for (const part of [queue, scheduler, discoveries, upkeep, parts.scrubber, parts.metrics]) part.start()
       return main
     },
     async alive() {
@@ -108,6 +107,7 @@ export function runnable(parts: Living): App {
         ...listeners.map((listener) => listener.stop(graceMs)),
         discoveries.stop(),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
+        parts.scrubber.stop(),
       ])
       await stopStores(parts)
       await upkeep.finish()

@@ -47,6 +47,7 @@ test('defaults', () => {
     syncInterval: 900,
     syncConcurrency: 8,
     probeInterval: 180,
+    scrubInterval: 86_400,
     logLevel: 'info',
   })
   expect(config.trustProxy.includes('127.0.0.1')).toBe(false)

@@ -1,6 +1,11 @@
+import { createApp } from '../app.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { type HeldData, holdHere } from '../maintenance/database-hold.ts'
+import type { Garbage } from '../maintenance/garbage.ts'
+import type { ArchiveCondition } from '../maintenance/maintenance.ts'
+import type { RepairTools } from '../maintenance/verify.ts'
+import { silentLogger } from '../observability/logger.ts'
 import { serverSocket } from './local-server.ts'
 
 /** Longest first line of a hold, in characters. */
@@ -21,6 +26,38 @@ export async function withHeldData<T>(
     return await work(hold)
   } finally {
     await hold.end()
+  }
+}
+
+/**
+ * Runs `work` with what only the owner of the data can do: asked of the server that runs, or done in this process.
+ */
+export async function withMaintenance<T>(config: Config, work: (tools: RepairTools) => Promise<T>): Promise<T> {
+  const socket = await serverSocket(config)
+  if (socket !== null) return work(toolsOfServer(socket))
+  const app = await createApp(config, { logger: silentLogger, purpose: 'command line' })
+  try {
+    return await work(app.maintenance)
+  } finally {
+    await app.stop()
+  }
+}
+
+function toolsOfServer(socket: string): RepairTools {
+  async function ask(path: string, body: unknown): Promise<unknown> {
+    const response = await fetch(`http://localhost/maintenance/${path}`, {
+      method: 'POST',
+      unix: socket,
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    if (!response.ok) throw await refusal(response)
+    return response.json()
+  }
+  return {
+    recheck: async (folder, sha256) =>
+      ((await ask('recheck', { folder, sha256 })) as { condition: ArchiveCondition }).condition,
+    collectGarbage: async (dryRun) => (await ask('gc', { dry_run: dryRun })) as Garbage,
   }
 }
 

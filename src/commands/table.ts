@@ -7,6 +7,7 @@ import { config } from './config.ts'
 import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { filter } from './filter.ts'
+import { gc } from './gc.ts'
 import { healthcheck } from './healthcheck.ts'
 import { importCommand } from './import.ts'
 import { mirror } from './mirror.ts'
@@ -17,6 +18,7 @@ import { rotateKey } from './rotate-key.ts'
 import { serve } from './serve.ts'
 import { systemd } from './systemd.ts'
 import { token } from './token.ts'
+import { verify } from './verify.ts'
 
 /** Every subcommand by its name, in the order of the overview. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -33,6 +35,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   audit,
   backup,
   restore,
+  verify,
+  gc,
   'rotate-key': rotateKey,
   doctor,
   config,

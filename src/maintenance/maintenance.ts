@@ -6,6 +6,8 @@ import type { Tables } from '../store/tables.ts'
 import { DataHold } from './data-hold.ts'
 import { collectGarbage, type Garbage, type GarbageParts } from './garbage.ts'
 
+export type { ArchiveCondition }
+
 /** What maintenance works with. */
 export interface MaintenanceParts extends Pick<GarbageParts, 'archiveDirectory' | 'databaseDirectory'> {
   readonly db: Database

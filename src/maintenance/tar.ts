@@ -2,9 +2,11 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { AppError } from '../errors.ts'
 import { readPart, writeAll } from './checked-copy.ts'
 
-/** Tar files as POSIX.1-1988 `ustar` has them; sizes from 8 GiB on are written in base 256, as GNU and BSD tar do. */
+/* Tar files as POSIX.1-1988 `ustar` has them. */
+
 const BLOCK = 512
-const LARGEST_OCTAL = 0o77777777777
+/** Bytes of one file. */
+const LARGEST = 0o77777777777
 /** Entries of one file; each costs memory while it is read. */
 const MAX_ENTRIES = 5_000_000
 
@@ -107,12 +109,13 @@ export async function readTar(path: string): Promise<Map<string, TarEntry>> {
 function header(name: string, size: number, time: number): Buffer {
   const bytes = Buffer.alloc(BLOCK)
   if (Buffer.byteLength(name) > 100) throw new Error('A name is too long for a tar file.')
+  if (size > LARGEST) {
+    throw new AppError('too_large', `${name} is larger than a tar file can hold (8 GiB); back up into a directory.`)
+  }
   bytes.write(name, 0)
   bytes.write('0000600\0', 100)
   for (const at of [108, 116]) bytes.write('0000000\0', at)
-  if (size <= LARGEST_OCTAL) bytes.write(`${octal(size, 11)}\0`, 124)
-  else bytes.writeBigUInt64BE(BigInt(size), 128)
-  if (size > LARGEST_OCTAL) bytes[124] = 0x80
+  bytes.write(`${octal(size, 11)}\0`, 124)
   bytes.write(`${octal(time, 11)}\0`, 136)
   bytes.write('        0', 148)
   bytes.write('ustar\x0000', 257, 'latin1')
@@ -127,9 +130,7 @@ function entryOf(path: string, block: Buffer, start: number): TarEntry {
     throw damaged(path, 'is no tar file, or was changed')
   }
   if (block[156] !== 0x30) throw damaged(path, 'has something in it that is no file')
-  const size =
-    block[124] === 0x80 ? Number(block.readBigUInt64BE(128)) : Number.parseInt(block.toString('latin1', 124, 136), 8)
-  if (!Number.isSafeInteger(size) || size < 0) throw damaged(path, 'has a file of no size')
+  const size = Number.parseInt(block.toString('latin1', 124, 136), 8)
   const name = block.toString('utf8', 0, 100)
   return { name: name.slice(0, `${name}\0`.indexOf('\0')), start, size }
 }

@@ -56,6 +56,14 @@ export class ArchiveTable {
       .limit(limit)
   }
 
+  /** How many archives `page` goes through. */
+  async countFiles(): Promise<number> {
+    const row = await this.db.read
+      .select({ count: sql<number>`count(DISTINCT sha256 || ' ' || format)` })
+      .from(archives)
+    return row[0]?.count ?? 0
+  }
+
   /** Digests of archives with these bytes, once per format. */
   async withDigest(sha256: string): Promise<ArchiveDigests[]> {
     return this.db.read.select(COLUMNS).from(archives).where(eq(archives.sha256, sha256)).groupBy(archives.format)

@@ -1,7 +1,9 @@
 import { constants, copyFile, rm } from 'node:fs/promises'
 import type { Client } from '@libsql/client'
+import { drizzle } from 'drizzle-orm/libsql'
 import { AppError, messageOf } from '../errors.ts'
 import type { ArchiveDigests } from './archives.ts'
+import { type ChainVerdict, followChain } from './audit-chain.ts'
 import { connect } from './database.ts'
 import { type SchemaState, schemaState } from './migrate.ts'
 
@@ -82,6 +84,13 @@ export class DatabaseCopy {
       size: Number(row.size),
       format: Number(row.format),
     }))
+  }
+
+  /** Follows the chain of the record of changes; null when its schema is too old to have one. */
+  async audit(): Promise<ChainVerdict | null> {
+    const columns = await this.client.execute('PRAGMA table_info(audit_entries)')
+    if (!columns.rows.some((row) => row.name === 'hash')) return null
+    return followChain(drizzle(this.client))
   }
 
   /** A small fact about the installation, or null. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Installation, type RunningServer } from '../support/binary.ts'
 import { ComposerProject, composerAvailable } from '../support/composer-project.ts'
+import { filesUnder, flipBit } from '../support/damage.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
@@ -60,11 +61,7 @@ describe('backup and restore with the executable', () => {
     return JSON.parse(stdout)
   }
 
-  const archivesOf = (directory: string) =>
-    readdirSync(join(directory, 'archives'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
+  const archivesOf = (directory: string) => filesUnder(join(directory, 'archives'))
 
   const inodes = (paths: readonly string[]) => new Map(paths.map((path) => [path, statSync(path).ino]))
 
@@ -172,14 +169,14 @@ describe('backup and restore with the executable', () => {
 
   test('a backup that was changed or cut off is refused, and nothing is put in place', async () => {
     const damages: Record<string, (directory: string, file: string) => void> = {
-      'an archive with a flipped bit': (directory) => flip(archivesOf(directory)[0] ?? ''),
+      'an archive with a flipped bit': (directory) => flipBit(archivesOf(directory)[0] ?? ''),
       'an archive that was cut': (directory) => truncateSync(archivesOf(directory)[0] ?? '', 20),
       'an archive that is gone': (directory) => rmSync(archivesOf(directory)[0] ?? ''),
-      'a changed database': (directory) => flip(databaseOf(directory)),
+      'a changed database': (directory) => flipBit(databaseOf(directory)),
       'no manifest': (directory) => rmSync(join(directory, 'manifest.json')),
       'a cut tar': (_, file) => truncateSync(file, statSync(file).size >> 1),
       'a tar without its end': (_, file) => truncateSync(file, statSync(file).size - 3_000),
-      'a changed tar': (_, file) => flip(file),
+      'a changed tar': (_, file) => flipBit(file),
     }
     for (const [name, damage] of Object.entries(damages)) {
       const [directory, file] = [join(root, 'damaged'), join(root, 'damaged.tar')]
@@ -235,12 +232,4 @@ describe('backup and restore with the executable', () => {
 
 function databaseOf(directory: string): string {
   return join(directory, readdirSync(directory).find((name) => name.startsWith('database-')) ?? '')
-}
-
-/** Flips a bit in the middle of a file. */
-function flip(path: string): void {
-  const bytes = readFileSync(path)
-  const at = bytes.length >> 1
-  bytes[at] = (bytes[at] ?? 0) ^ 1
-  writeFileSync(path, bytes)
 }
