@@ -4,6 +4,7 @@ import { COMPOSER } from '../mirror/upstream-address.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import { credentialCheck } from '../sync/credential-check.ts'
 import type { HostBudgets } from '../sync/host-budgets.ts'
+import { HostFacts } from '../sync/host-facts.ts'
 import { placeFinder } from '../sync/job-place.ts'
 import { SyncQueue } from '../sync/queue.ts'
 import { hostOpener } from '../sync/repository-host.ts'
@@ -53,11 +54,13 @@ export function createQueue(parts: QueueParts): SyncQueue {
   })
 }
 
-function syncParts({ tables, archives, openSource, now, logger }: QueueParts, nextLookAt: NextLook) {
+function syncParts(parts: QueueParts, nextLookAt: NextLook) {
+  const { tables, archives, openSource, now, logger } = parts
   return {
     repositories: tables.repositories,
     state: tables.syncState,
     openSource,
+    hostFacts: new HostFacts({ ...parts, ...tables, openHost: hostOpener(parts) }),
     archives: {
       known: (repositoryId: string) => tables.archives.shasums(repositoryId),
       build: async (

@@ -7,10 +7,17 @@ import type { RepositoryView } from './sync-progress.ts'
 export function report(view: RepositoryView, json: boolean): number {
   print(json, view, () => [
     `${view.id}  ${view.status}  ${view.packages} packages, ${view.versions} versions  ${view.url}`,
+    ...hostLines(view),
     ...view.issues.map((issue) => `  skipped ${issue.ref}: ${issue.reason}`),
     ...(view.error_message === null ? [] : [`  ${view.error_message}`]),
   ])
   return view.status === 'error' ? EXIT.failed : EXIT.done
+}
+
+/** What the host says of it. */
+function hostLines({ host, host_error: error }: RepositoryView): string[] {
+  const said = host === null ? [] : [`  ${host.path}  ${host.visibility}${host.archived ? ', archived' : ''}`]
+  return [...said, ...(error === null ? [] : [`  ${error.message}`])]
 }
 
 /** The fields that set a credential. Throws UsageError, and AppError('invalid') for a file that cannot be read. */

@@ -8,6 +8,8 @@ export interface RepositoryView {
   readonly packages: number
   readonly versions: number
   readonly error_message: string | null
+  readonly host: { path: string; visibility: string; archived: boolean } | null
+  readonly host_error: { message: string } | null
   readonly issues: readonly { ref: string; reason: string }[]
   readonly progress: { done: number; total: number; step: string } | null
 }

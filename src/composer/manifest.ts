@@ -51,16 +51,21 @@ export function servedFields(manifest: Manifest): RawFields {
 export function manifestSummary(manifest: Manifest): {
   type: string
   description: string | null
-  abandoned: boolean | string
+  /** Null when the manifest does not say it. */
+  abandoned: boolean | string | null
 } {
   const type = jsonValue(manifest.fields.get('type'))
   const description = jsonValue(manifest.fields.get('description'))
-  const abandoned = jsonValue(manifest.fields.get('abandoned'))
   return {
     type: typeof type === 'string' && type !== '' ? printable(type).toLowerCase() : 'library',
     description: typeof description === 'string' && description !== '' ? printable(description) : null,
-    abandoned: typeof abandoned === 'string' && abandoned !== '' ? printable(abandoned) : !isEmpty(abandoned),
+    abandoned: abandonment(jsonValue(manifest.fields.get('abandoned'))),
   }
+}
+
+function abandonment(said: unknown): boolean | string | null {
+  if (said === undefined || said === null) return null
+  return typeof said === 'string' && said !== '' ? printable(said) : !isEmpty(said)
 }
 
 /** When the manifest says it was released, in Unix seconds; null when it does not, or in no form that is read. */

@@ -37,8 +37,8 @@ export interface PackageVersion {
   fields: RawFields
   type: string
   description: string | null
-  /** True, or the name of the package to use instead. */
-  abandoned: boolean | string
+  /** True, or the name of the package to use instead; null when composer.json does not say. */
+  abandoned: boolean | string | null
 }
 
 /** A ref that gives no version, or not of the package in one of its directories, and why, in one sentence. */

@@ -1,7 +1,9 @@
 import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
+import { type HostRepositoryRow, showsPages } from './host-repositories.ts'
 import { chunks } from './save-outcome.ts'
 import { manifests, packages, publishedReferences, repositories, versions } from './schema.ts'
+import { hostRepositories } from './schema-hosts.ts'
 import { currentRevision } from './settings.ts'
 import type { VersionRow } from './sync-state.ts'
 
@@ -15,6 +17,8 @@ export interface PackageContent {
   readonly manifests: ReadonlyMap<string, string>
   /** Address to write as `source`; null unless the repository exposes it. */
   readonly sourceUrl: string | null
+  /** Null unless a host was asked, and its pages may be named. */
+  readonly pages: RepositoryPages | null
 }
 
 /** Where the files of a version come from. */
@@ -36,6 +40,15 @@ export type VersionOutline = Pick<
   VersionRow,
   'packageId' | 'version' | 'versionNormalized' | 'stability' | 'alias' | 'releasedAt' | 'defaultBranch'
 >
+
+/** Where a host has the pages of a repository. */
+export interface RepositoryPages {
+  readonly vcsType: string
+  readonly url: string
+  readonly webUrl: string
+  /** Null when issues are off. */
+  readonly issuesUrl: string | null
+}
 
 /** The packages owned here. */
 export class PackageTable {
@@ -59,10 +72,14 @@ export class PackageTable {
         id: repositories.id,
         url: repositories.url,
         vcsType: repositories.vcsType,
-        exposed: repositories.exposeSource,
+        exposeSource: repositories.exposeSource,
+        visibility: hostRepositories.visibility,
+        webUrl: hostRepositories.webUrl,
+        issuesUrl: hostRepositories.issuesUrl,
       })
       .from(repositories)
       .innerJoin(packages, eq(packages.repositoryId, repositories.id))
+      .leftJoin(hostRepositories, eq(hostRepositories.repositoryId, repositories.id))
       .where(eq(packages.id, packageId))
       .get()
     const rows = await this.db.read.select().from(versions).where(visible)
@@ -74,7 +91,8 @@ export class PackageTable {
     return {
       versions: rows,
       manifests: new Map(texts.map((row) => [row.blob, row.content])),
-      sourceUrl: owner?.exposed && owner.vcsType !== 'artifact' ? owner.url : null,
+      sourceUrl: owner?.exposeSource && owner.vcsType !== 'artifact' ? owner.url : null,
+      pages: owner === undefined ? null : pagesOf(owner),
     }
   }
 
@@ -160,6 +178,19 @@ export class PackageTable {
       .where(and(eq(versions.packageId, packageId), isNotNull(versions.withdrawnAt)))
       .orderBy(asc(versions.withdrawnAt), asc(versions.versionNormalized))
   }
+}
+
+function pagesOf(owner: {
+  vcsType: string
+  url: string
+  exposeSource: boolean
+  visibility: HostRepositoryRow['visibility'] | null
+  webUrl: string | null
+  issuesUrl: string | null
+}): RepositoryPages | null {
+  const { vcsType, url, exposeSource, visibility, webUrl, issuesUrl } = owner
+  if (visibility === null || webUrl === null || !showsPages({ exposeSource }, { visibility })) return null
+  return { vcsType, url, webUrl, issuesUrl }
 }
 
 /** Packages whose versions are read at once, between two rests of the event loop. */

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { and, asc, count, eq, gt, inArray, isNotNull, lte, ne, notInArray, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import { AppError } from '../errors.ts'
-import { type Alongside, type Database, nothingElse } from './database.ts'
+import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { republish } from './republish.ts'
 import { archives, commits, jobs, packages, refs, repositories, versions } from './schema.ts'
@@ -86,7 +86,7 @@ export class RepositoryTable {
   async insert(row: RepositoryRow, alongside: Alongside = nothingElse, settings: Alongside = nothingElse) {
     await this.db.write(async (tx) => {
       await alongside(tx)
-      const same = await tx.select().from(repositories).where(eq(repositories.urlKey, row.urlKey)).get()
+      const same = await repositoryWithAddress(tx, row.urlKey)
       if (same) throw conflict(same)
       await tx.insert(repositories).values(row)
       await settings(tx)
@@ -151,7 +151,7 @@ export class RepositoryTable {
       const before = await tx.select().from(repositories).where(eq(repositories.id, id)).get()
       if (!before) return null
       if (change.urlKey !== undefined) {
-        const same = await tx.select().from(repositories).where(eq(repositories.urlKey, change.urlKey)).get()
+        const same = await repositoryWithAddress(tx, change.urlKey)
         if (same && same.id !== id) throw conflict(same)
       }
       const after = await tx
@@ -261,6 +261,11 @@ export class RepositoryTable {
     const row = await this.db.read.select({ at: discoveries.lastProbedAt }).from(discoveries).where(healthy).get()
     return row?.at ?? null
   }
+}
+
+/** The repository with this address, in any spelling, inside a write transaction. */
+export function repositoryWithAddress(tx: Queries, urlKey: string): Promise<RepositoryRow | undefined> {
+  return tx.select().from(repositories).where(eq(repositories.urlKey, urlKey)).get()
 }
 
 function conflict(existing: RepositoryRow): AppError {

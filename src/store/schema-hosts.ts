@@ -22,6 +22,19 @@ export const hostRepositories = sqliteTable('host_repositories', {
   checkedAt: integer('checked_at').notNull(),
 })
 
+/** When the host of a repository was asked about it, also when it gave no answer. */
+export const hostChecks = sqliteTable('host_checks', {
+  repositoryId: text('repository_id')
+    .primaryKey()
+    .references(() => repositories.id, { onDelete: 'cascade' }),
+  askedAt: integer('asked_at').notNull(),
+  /** From when on it is asked again. */
+  nextAskAt: integer('next_ask_at').notNull(),
+  /** Why there was no answer, in one word and in a sentence; null when there was one. */
+  problemCode: text('problem_code'),
+  problemMessage: text('problem_message'),
+})
+
 /** Organisations, groups and workspaces whose repositories are added as they appear. */
 export const discoveries = sqliteTable(
   'discoveries',

@@ -6,6 +6,7 @@ import { DiscoveredRepositoryTable } from './discovered-repositories.ts'
 import { DiscoveryTable } from './discoveries.ts'
 import { DiscoveryClaimTable } from './discovery-claims.ts'
 import { DownloadTable } from './downloads.ts'
+import { HostRepositoryTable } from './host-repositories.ts'
 import { IdempotentAnswerTable } from './idempotent-answers.ts'
 import { JobHolds } from './job-holds.ts'
 import { JobTable } from './jobs.ts'
@@ -49,6 +50,7 @@ export function openTables(db: Database) {
     discoveries: new DiscoveryTable(db),
     discoveryClaims: new DiscoveryClaimTable(db),
     discovered: new DiscoveredRepositoryTable(db),
+    hostRepositories: new HostRepositoryTable(db),
     jobs: new JobTable(db),
     jobHolds: new JobHolds(db),
     packages: new PackageTable(db),

@@ -24,6 +24,8 @@ export interface DiffInput {
   readonly publishedPaths: ReadonlyMap<string, string>
   /** Full names of refs whose commits the source has not given yet: what they offered before stays for now. */
   readonly waiting: ReadonlySet<string>
+  /** Whether the host keeps the repository as it is: its packages are abandoned unless they say otherwise. */
+  readonly archived?: boolean
 }
 
 /** What to write, and the refs that are refused. */
@@ -76,7 +78,7 @@ function* diffPackage(
   name: string,
   offered: readonly PackageVersion[],
   stored: StoredPackage | undefined,
-  { blobOf, waiting, publishedPaths }: DiffInput,
+  { blobOf, waiting, publishedPaths, archived = false }: DiffInput,
   { issues, moves }: { issues: VersionIssue[]; moves: TagMove[] },
 ): Generator<void, PackageChange | null> {
   const rows = new Map((stored?.versions ?? []).map((row) => [row.versionNormalized, row]))
@@ -105,7 +107,7 @@ function* diffPackage(
   const left = [...rows.values()].filter((row) => row.hiddenAt === null)
   const hide = left.filter((row) => !waiting.has(row.refName)).map((row) => row.versionNormalized)
   const incomplete = hide.length < left.length
-  const summary = incomplete && stored ? stored.summary : summaryOf(kept, stored?.summary)
+  const summary = incomplete && stored ? stored.summary : summaryOf(kept, stored?.summary, archived)
   const isOffered = kept.length > 0 || incomplete
   const same = stored && stored.offered === isOffered && sameSummary(stored.summary, summary)
   if (same && save.length === 0 && hide.length === 0) return null
@@ -181,7 +183,11 @@ function movedDirectory(before: string | undefined, version: PackageVersion): st
 }
 
 /** What listings show: of the default branch when it is there, as its author means it now. */
-function summaryOf(versions: readonly PackageVersion[], before: PackageSummary | undefined): PackageSummary {
+function summaryOf(
+  versions: readonly PackageVersion[],
+  before: PackageSummary | undefined,
+  archived: boolean,
+): PackageSummary {
   const latest = latestVersion(versions)
   const shown = versions.find((version) => version.defaultBranch) ?? latest
   if (!shown) return { ...(before ?? EMPTY), latestVersion: null }
@@ -189,7 +195,7 @@ function summaryOf(versions: readonly PackageVersion[], before: PackageSummary |
     prettyName: shown.prettyName,
     description: shown.description === null ? null : storable(shown.description),
     type: storable(shown.type),
-    abandoned: typeof shown.abandoned === 'string' ? storable(shown.abandoned) : shown.abandoned,
+    abandoned: typeof shown.abandoned === 'string' ? storable(shown.abandoned) : (shown.abandoned ?? archived),
     latestVersion: latest?.version ?? null,
   }
 }

@@ -11,6 +11,7 @@ import type { JobProgress, JobResult } from '../store/jobs.ts'
 import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
 import { type Diff, diffSteps } from './diff.ts'
+import type { HostedRepository, HostFacts } from './host-facts.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
 import { issueTexts } from './ref-issues.ts'
@@ -21,6 +22,7 @@ export interface SyncParts {
   readonly repositories: RepositoryTable
   readonly state: SyncStateTable
   readonly openSource: (row: RepositoryRow) => Promise<Source>
+  readonly hostFacts: HostFacts
   readonly archives: ArchiveParts
   /** When a repository is looked at next, Unix seconds. */
   readonly nextLookAt: (row: RepositoryRow) => Promise<number>
@@ -38,17 +40,27 @@ export interface SyncRequest {
 
 /**
  * Makes the stored versions of a repository equal to what its source offers. An unchanged repository costs one listing
- * of refs. Resolves to what it changed. Throws AppError('upstream') when the source cannot be read; what is stored stays
- * as it was.
+ * of refs, and once a day a question to its host. Resolves to what it changed. Throws AppError('upstream') when the
+ * source cannot be read; what is stored stays as it was.
  */
 export async function syncRepository(parts: SyncParts, request: SyncRequest): Promise<JobResult> {
-  const row = await parts.repositories.find(request.repositoryId)
-  if (!row) return unchangedResult([])
+  const stored = await parts.repositories.find(request.repositoryId)
+  if (!stored) return unchangedResult([])
+  const hosted = await parts.hostFacts.current(stored, request.signal)
+  try {
+    return await readAndSave(parts, request, hosted)
+  } catch (error) {
+    return readAndSave(parts, request, await parts.hostFacts.explain(hosted, error, request.signal))
+  }
+}
+
+async function readAndSave(parts: SyncParts, request: SyncRequest, hosted: HostedRepository): Promise<JobResult> {
+  const { row } = hosted
   const source = await parts.openSource(row)
   try {
     request.report({ done: 0, total: 0, step: 'listing refs' })
     const list = await source.refs(request.signal)
-    const digest = refsDigest(list, row)
+    const digest = refsDigest(list, hosted)
     const nextSyncAt = await parts.nextLookAt(row)
     if (digest === row.refsDigest) {
       // The outcome of the last reading stands, whatever failed since.
@@ -60,7 +72,7 @@ export async function syncRepository(parts: SyncParts, request: SyncRequest): Pr
     if (!request.acceptRemovals) refuseHalfGone(list, state)
     const globs = manifestGlobs(row.composerJsonPaths)
     const read = await readManifests(source, { list, globs, state }, request)
-    const outcome = await makeOutcome(parts, row, {
+    const outcome = await makeOutcome(parts, hosted, {
       list,
       globs,
       state,
@@ -85,11 +97,11 @@ const NO_PACKAGES = {
   message: 'No tag or branch of this repository has a composer.json that can be offered; see issues for each of them.',
 }
 
-/** Equal digests mean equal outcomes: refs, default branch, and what the operator set about them. */
-function refsDigest(list: RefList, row: RepositoryRow): string {
+/** Equal digests mean equal outcomes: refs, default branch, what the operator set about them, and the host says. */
+function refsDigest(list: RefList, { row, archived }: HostedRepository): string {
   const hash = createHash('sha256')
   const lines = list.refs.map((ref) => `${ref.commit} ${ref.name}`).sort()
-  const settings = [row.packageFilter, row.composerJsonPaths]
+  const settings = [row.packageFilter, row.composerJsonPaths, ...(archived ? ['archived'] : [])]
   hash.update(JSON.stringify([FORMAT, list.defaultBranch, ...settings, lines]))
   return hash.digest('hex')
 }
@@ -116,7 +128,8 @@ interface Findings {
   readonly signal: AbortSignal
 }
 
-async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findings): Promise<SyncOutcome> {
+async function makeOutcome(parts: SyncParts, hosted: HostedRepository, findings: Findings): Promise<SyncOutcome> {
+  const { row, archived } = hosted
   const { list, state, read, digest } = findings
   const manifests = await manifestsOf(parts.state, row.id, findings)
   const refs = list.refs.map((ref) => shortRef(ref))
@@ -130,7 +143,7 @@ async function makeOutcome(parts: SyncParts, row: RepositoryRow, findings: Findi
   const waiting = new Set(list.refs.flatMap((ref) => (read.missed.has(ref.commit) ? ref.name : [])))
   const publishedPaths = await publishedPathsOf(parts, row, state)
   const stored = state.packages
-  const compared = diffSteps({ offered, stored, ownedElsewhere, blobOf, waiting, publishedPaths })
+  const compared = diffSteps({ offered, stored, ownedElsewhere, blobOf, waiting, publishedPaths, archived })
   const diff = await paced(compared, findings.signal)
   return {
     repositoryId: row.id,

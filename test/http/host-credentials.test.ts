@@ -1,24 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { generateKeyPairSync } from 'node:crypto'
 import type { ShownRepository } from '../support/broker.ts'
-import { BitbucketCloudDouble } from '../support/hosts/bitbucket-cloud-double.ts'
-import { BitbucketDataCenterDouble } from '../support/hosts/bitbucket-data-center-double.ts'
-import { GiteaDouble } from '../support/hosts/gitea-double.ts'
+import { DOUBLES } from '../support/hosts/doubles.ts'
 import { GithubDouble } from '../support/hosts/github-double.ts'
-import { GitlabDouble } from '../support/hosts/gitlab-double.ts'
 import type { DoubleRepository, HostDouble } from '../support/hosts/host-double.ts'
 import { HostStage } from '../support/hosts/host-stage.ts'
 import { library } from '../support/packages.ts'
 
 setDefaultTimeout(30_000)
-
-const DOUBLES: readonly (new () => HostDouble)[] = [
-  GithubDouble,
-  GitlabDouble,
-  GiteaDouble,
-  BitbucketCloudDouble,
-  BitbucketDataCenterDouble,
-]
 
 type Answer = ShownRepository & { error: string; details: { fields: Record<string, string> } }
 

@@ -9,12 +9,15 @@ import type { Resolve } from '../../src/sources/address-guard.ts'
 import { GithubApps } from '../../src/sources/hosts/github-apps.ts'
 import { createUpstreamHttp } from '../../src/sources/upstream-http.ts'
 import { ArchiveTable } from '../../src/store/archives.ts'
+import { HostRepositoryTable } from '../../src/store/host-repositories.ts'
 import { JobHolds } from '../../src/store/job-holds.ts'
 import type { RepositoryRow } from '../../src/store/repositories.ts'
 import type { VersionRow } from '../../src/store/sync-state.ts'
 import { HostBudgets } from '../../src/sync/host-budgets.ts'
+import { HostFacts } from '../../src/sync/host-facts.ts'
 import { placeFinder } from '../../src/sync/job-place.ts'
 import { PRIORITY, SyncQueue } from '../../src/sync/queue.ts'
+import { hostOpener } from '../../src/sync/repository-host.ts'
 import { sourceOpener } from '../../src/sync/repository-source.ts'
 import { nextLook } from '../../src/sync/schedule.ts'
 import { syncRepository } from '../../src/sync/sync-repository.ts'
@@ -67,6 +70,12 @@ export class SyncStage {
       repositories,
       state,
       openSource,
+      hostFacts: new HostFacts({
+        openHost: hostOpener(forSources),
+        hostRepositories: new HostRepositoryTable(store.db),
+        now,
+        logger,
+      }),
       archives: {
         known: (id: string) => index.shasums(id),
         build: async (...[place, source, signal]: BuildArguments) =>

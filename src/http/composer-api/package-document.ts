@@ -13,6 +13,7 @@ import { distOf } from '../dist-link.ts'
 import { DocumentCache } from './document-cache.ts'
 import { type OwnPolicies, policyMembers } from './package-policies.ts'
 import { RenderedDocument } from './rendered-document.ts'
+import { supportOf } from './support-links.ts'
 import { viewDate } from './view-date.ts'
 
 /** Which form of a package's document: its branches or its tags, minified or keyed by version. */
@@ -60,8 +61,9 @@ function renderVersions(entry: CatalogEntry, content: PackageContent, form: Docu
     .filter((row) => (row.stability === 'dev') === form.dev)
     .map((row) => ({ ...row, stability: row.stability as Stability }))
   const fieldsOf = manifestFields(content)
+  const supported = supportOf(content.pages, content.versions)
   const entries = orderVersions(rows).map((row) => {
-    const facts = { ...row, ...factsOf(entry, row), fields: fieldsOf(row.blob) }
+    const facts = { ...row, ...factsOf(entry, row), fields: supported(fieldsOf(row.blob), row) }
     const dist = JSON.stringify(distOf(entry.name, row, form.baseUrl))
     return { version: row.version, fields: versionEntry(facts, { dist, ...sourceOf(row, content.sourceUrl) }) }
   })

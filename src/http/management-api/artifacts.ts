@@ -109,7 +109,7 @@ function draftOf(target: Target, upload: Upload, now: number): ArtifactDraft {
   return {
     repositoryId: target.id,
     packageName,
-    summary: { prettyName, ...summary },
+    summary: { prettyName, ...summary, abandoned: summary.abandoned ?? false },
     manifest: Buffer.from(zip.manifest).toString('utf8'),
     digests: { size, sha1, sha256 },
     version: {

@@ -12,7 +12,7 @@ const Entry = shape('AuditEntry', {
   subject: t.String({ description: 'id of what was changed' }),
   before: settings('as it was, without secrets; null for something new'),
   after: settings('as it is since then, without secrets; null for something removed'),
-  request_id: t.String({ description: '`X-Request-Id` of the request that changed it' }),
+  request_id: t.String({ description: '`X-Request-Id` of the request that changed it; empty when none did' }),
   address: orNull(t.String({ description: 'where it came from; null over the local socket' })),
   hash: orNull(t.String({ description: 'SHA-256 of the entry and of the hash before it; null in entries of old' })),
 })

@@ -8,6 +8,7 @@ import { AppError } from '../../errors.ts'
 import { COMPOSER } from '../../mirror/upstream-address.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import { nothingElse, type Queries } from '../../store/database.ts'
+import { forgetHost, type HostRepositoryTable } from '../../store/host-repositories.ts'
 import { newId } from '../../store/ids.ts'
 import type { JobTable } from '../../store/jobs.ts'
 import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
@@ -30,6 +31,7 @@ export interface RepositoryRoutesParts extends RepositoryChangeParts, Idempotenc
   readonly verifier: TokenVerifier
   readonly repositories: RepositoryTable
   readonly upstreams: UpstreamTable
+  readonly hostRepositories: HostRepositoryTable
   readonly jobs: JobTable
   readonly queue: SyncQueue
   readonly catalog: PackageCatalog
@@ -141,6 +143,7 @@ async function changeRepository(
       alongside: (before, changed) => async (tx) => {
         refuseStale(row, before)
         const upstream = await changeUpstream(tx, id, planned, parts.now())
+        if (planned.moved) await forgetHost(id)(tx)
         const record = {
           action: 'repository.update',
           subject: id,

@@ -4,7 +4,9 @@ import { CREDENTIAL_TYPES } from '../../sources/credentials.ts'
 import { VCS_TYPES } from '../../sources/open.ts'
 import { count, idOf, integer, Message, orNull, PAGING, part, shape, time, words } from '../openapi/fields.ts'
 import { operation } from '../openapi/operation.ts'
+import { Host, HostError } from './host-shapes.ts'
 import { IDEMPOTENCY_KEY } from './idempotency-key.ts'
+import { REPOSITORY_EXAMPLE, UPSTREAM_EXAMPLE } from './repository-examples.ts'
 
 const Progress = part({ done: count('refs read'), total: count('refs to read'), step: t.String() }, 'how far it is')
 
@@ -45,6 +47,8 @@ const Repository = shape('Repository', {
   status: words(['pending', 'syncing', 'active', 'error']),
   error_code: orNull(t.String()),
   error_message: orNull(t.String()),
+  host: orNull(Host),
+  host_error: orNull(HostError),
   packages: count('packages it has'),
   versions: count('versions of all its packages'),
   issues: t.Array(part({ ref: t.String(), reason: t.String() }), {
@@ -87,42 +91,6 @@ const Sync = shape('Sync', {
   }),
 })
 
-const REPOSITORY_EXAMPLE = {
-  id: 'repo_4XfJ2mQv7RtYhKpL9wZ',
-  url: 'https://github.com/acme/lib.git',
-  vcs_type: 'github',
-  credential_type: 'token',
-  has_credentials: true,
-  host_key: null,
-  package_filter: null,
-  composer_json_paths: null,
-  sync_interval: null,
-  archives: 'lazy',
-  expose_source: false,
-  has_webhook_secret: true,
-  webhook_registered: true,
-  package_deny: null,
-  priority: null,
-  fresh_for: null,
-  stale_if_error: null,
-  minimum_release_age: null,
-  release_age_exceptions: null,
-  release_age_passes_fixes: null,
-  status: 'active',
-  error_code: null,
-  error_message: null,
-  packages: 1,
-  versions: 42,
-  issues: [{ ref: 'refs/tags/nightly', reason: 'The tag is no version.' }],
-  progress: null,
-  last_synced_at: 1_767_225_600,
-  next_sync_at: 1_767_226_500,
-  webhook_url: 'https://packages.example.com/webhooks/repo_4XfJ2mQv7RtYhKpL9wZ',
-  last_webhook_at: 1_767_225_590,
-  created_at: 1_767_139_200,
-  updated_at: 1_767_225_600,
-}
-
 const JOB_EXAMPLE = {
   id: 'job_8sK2mQv7RtYhKpL9wZa',
   repository_id: 'repo_4XfJ2mQv7RtYhKpL9wZ',
@@ -153,26 +121,6 @@ const id = {
 
 const common = { tag: 'Repositories', access: 'unrestricted token' } as const
 const unknown = { not_found: 'There is no repository repo_4XfJ2mQv7RtYhKpL9wZ.' }
-
-const UPSTREAM_EXAMPLE = {
-  ...REPOSITORY_EXAMPLE,
-  url: 'https://repo.packagist.org',
-  vcs_type: 'composer',
-  credential_type: 'none',
-  has_credentials: false,
-  has_webhook_secret: false,
-  webhook_registered: false,
-  webhook_url: null,
-  last_webhook_at: null,
-  package_deny: 'evil/*',
-  priority: 0,
-  fresh_for: 60,
-  stale_if_error: 2_592_000,
-  minimum_release_age: 86_400,
-  release_age_exceptions: 'acme/*',
-  release_age_passes_fixes: true,
-  issues: [],
-}
 
 /** The operations of `/api/repositories`. */
 export const REPOSITORY_OPERATIONS = {

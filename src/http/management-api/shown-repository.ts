@@ -1,3 +1,4 @@
+import type { HostRepositoryTable, KnownByHost } from '../../store/host-repositories.ts'
 import type { JobRow, JobTable } from '../../store/jobs.ts'
 import type { RefIssue, RepositoryCounts, RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
 import type { UpstreamSettings, UpstreamTable } from '../../store/upstreams.ts'
@@ -6,6 +7,7 @@ import { shownUpstream } from './upstream-settings.ts'
 
 /** What is shown of a repository beside its row. */
 interface RepositoryFacts {
+  readonly host: KnownByHost | undefined
   readonly upstream: UpstreamSettings | null
   readonly counts: RepositoryCounts
   readonly issues: readonly RefIssue[]
@@ -16,16 +18,23 @@ interface RepositoryFacts {
 
 /** Repositories as the API shows them: credentials never, progress while one is syncing. */
 export async function shownRepositories(
-  parts: { repositories: RepositoryTable; upstreams: UpstreamTable; jobs: JobTable; now: () => number },
+  parts: {
+    repositories: RepositoryTable
+    upstreams: UpstreamTable
+    hostRepositories: HostRepositoryTable
+    jobs: JobTable
+    now: () => number
+  },
   rows: readonly RepositoryRow[],
   baseUrl: string,
 ) {
   const ids = rows.map((row) => row.id)
-  const [counts, held, upstreams, jobs] = await Promise.all([
+  const [counts, held, upstreams, jobs, hosts] = await Promise.all([
     parts.repositories.counts(ids),
     parts.upstreams.counts(ids),
     parts.upstreams.settings(ids),
     parts.jobs.latest(ids),
+    parts.hostRepositories.of(ids),
   ])
   return Promise.all(
     rows.map(async (row) => {
@@ -33,6 +42,7 @@ export async function shownRepositories(
       const job = jobs.get(row.id)
       return shownRepository(row, {
         upstream,
+        host: hosts.get(row.id),
         counts: counts.get(row.id) ?? held.get(row.id) ?? NOTHING,
         issues: await (upstream ? parts.upstreams : parts.repositories).issues(row.id),
         progress: job && isUnderWay(job, row, parts.now()) ? shownJob(job).progress : null,
@@ -51,7 +61,7 @@ function isUnderWay(job: JobRow, row: RepositoryRow, now: number): boolean {
 /** A repository that is just being added; its first sync waits unless it has no source. */
 export function shownNewRepository({ row, upstream }: NewRepositoryRows, baseUrl: string) {
   const progress = row.nextSyncAt === null ? null : { done: 0, total: 0, step: 'waiting' }
-  return shownRepository(row, { upstream, counts: NOTHING, issues: [], progress, baseUrl })
+  return shownRepository(row, { upstream, host: undefined, counts: NOTHING, issues: [], progress, baseUrl })
 }
 
 /** What was set about a repository: what the audit keeps of it. Whether there are secrets, never which. */
@@ -73,13 +83,14 @@ export function repositorySettings(row: RepositoryRow, upstream: UpstreamSetting
   }
 }
 
-function shownRepository(row: RepositoryRow, { upstream, counts, issues, progress, baseUrl }: RepositoryFacts) {
+function shownRepository(row: RepositoryRow, { upstream, host, counts, issues, progress, baseUrl }: RepositoryFacts) {
   return {
     id: row.id,
     ...repositorySettings(row, upstream),
     status: row.status,
     error_code: row.errorCode,
     error_message: row.errorMessage,
+    ...shownHost(host),
     packages: counts.packages,
     versions: counts.versions,
     issues,
@@ -90,6 +101,24 @@ function shownRepository(row: RepositoryRow, { upstream, counts, issues, progres
     last_webhook_at: row.lastWebhookAt,
     created_at: row.createdAt,
     updated_at: row.updatedAt,
+  }
+}
+
+/** What a host said last, and why it did not answer since. */
+function shownHost({ facts, check }: KnownByHost = { facts: null, check: null }) {
+  return {
+    host: facts && {
+      id: facts.hostId,
+      path: facts.path,
+      visibility: facts.visibility,
+      archived: facts.archived,
+      default_branch: facts.defaultBranch,
+      web_url: facts.webUrl,
+      checked_at: facts.checkedAt,
+    },
+    host_error: check?.problemMessage
+      ? { code: check.problemCode, message: check.problemMessage, at: check.askedAt }
+      : null,
   }
 }
 

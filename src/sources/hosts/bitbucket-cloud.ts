@@ -5,6 +5,7 @@ import { Fields } from './fields.ts'
 import type { CredentialCheck, Host, ListedRepository, OwnerProbe, RepositoryFacts, RepositoryKey } from './host.ts'
 import { type ApiAnswer, HostApi, type ReadRefusal } from './host-api.ts'
 import { encodedPath, pages } from './paging.ts'
+import { bitbucketCloudPage } from './source-page.ts'
 
 const PAGE = 100
 
@@ -96,8 +97,7 @@ class BitbucketCloudHost implements Host {
   }
 
   sourcePage(repository: RepositoryFacts, ref: { name: string; commit: string }): string {
-    const label = /^refs\/(?:tags|heads)\/(.+)$/.exec(ref.name)?.[1]
-    return label === undefined ? `${repository.webUrl}/src` : `${repository.webUrl}/src/${ref.commit}/?at=${label}`
+    return bitbucketCloudPage(repository.webUrl, ref)
   }
 
   budget() {

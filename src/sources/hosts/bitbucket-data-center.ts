@@ -5,6 +5,7 @@ import { Fields } from './fields.ts'
 import type { CredentialCheck, Host, ListedRepository, OwnerProbe, RepositoryFacts, RepositoryKey } from './host.ts'
 import { type ApiAnswer, HostApi, type ReadRefusal } from './host-api.ts'
 import { pages } from './paging.ts'
+import { bitbucketDataCenterPage } from './source-page.ts'
 
 const PAGE = 100
 
@@ -97,7 +98,7 @@ class BitbucketDataCenterHost implements Host {
   }
 
   sourcePage(repository: RepositoryFacts, ref: { name: string; commit: string }): string {
-    return `${repository.webUrl}/browse?at=${encodeURIComponent(ref.name)}`
+    return bitbucketDataCenterPage(repository.webUrl, ref)
   }
 
   budget() {

@@ -5,7 +5,8 @@ import { hostFailureReason } from './failure.ts'
 import { Fields } from './fields.ts'
 import type { CredentialCheck, Host, ListedRepository, OwnerProbe, RepositoryFacts, RepositoryKey } from './host.ts'
 import { type ApiAnswer, HostApi, type ReadRefusal } from './host-api.ts'
-import { encodedPath, nextLink, pages, refShortName } from './paging.ts'
+import { encodedPath, nextLink, pages } from './paging.ts'
+import { giteaPage } from './source-page.ts'
 
 /** Gitea answers no more than 50 at once unless it is set up to; the parameter is `limit`. */
 const PAGE = 50
@@ -94,9 +95,7 @@ class GiteaHost implements Host {
   }
 
   sourcePage(repository: RepositoryFacts, ref: { name: string; commit: string }): string {
-    const kind = /^refs\/(tag|head)s\//.exec(ref.name)?.[1]
-    const segment = kind === undefined ? 'commit' : kind === 'tag' ? 'tag' : 'branch'
-    return `${repository.webUrl}/src/${segment}/${refShortName(ref)}`
+    return giteaPage(repository.webUrl, ref)
   }
 
   budget() {

@@ -4,7 +4,8 @@ import { Fields } from './fields.ts'
 import { readGithubRefusal, scopes } from './github-refusal.ts'
 import type { CredentialCheck, Host, ListedRepository, OwnerProbe, RepositoryFacts, RepositoryKey } from './host.ts'
 import { type ApiAnswer, HostApi } from './host-api.ts'
-import { encodedPath, nextLink, pages, refShortName } from './paging.ts'
+import { encodedPath, nextLink, pages } from './paging.ts'
+import { githubPage } from './source-page.ts'
 
 const PAGE = 100
 
@@ -106,7 +107,7 @@ class GithubHost implements Host {
   }
 
   sourcePage(repository: RepositoryFacts, ref: { name: string; commit: string }): string {
-    return `${repository.webUrl}/tree/${refShortName(ref)}`
+    return githubPage(repository.webUrl, ref)
   }
 
   budget() {

@@ -4,7 +4,8 @@ import { hostFailure, hostFailureReason } from './failure.ts'
 import { Fields } from './fields.ts'
 import type { CredentialCheck, Host, ListedRepository, OwnerProbe, RepositoryFacts, RepositoryKey } from './host.ts'
 import { type ApiAnswer, HostApi, type ReadRefusal } from './host-api.ts'
-import { nextLink, pages, refShortName } from './paging.ts'
+import { nextLink, pages } from './paging.ts'
+import { gitlabPage } from './source-page.ts'
 
 const PAGE = 100
 
@@ -100,7 +101,7 @@ class GitlabHost implements Host {
   }
 
   sourcePage(repository: RepositoryFacts, ref: { name: string; commit: string }): string {
-    return `${repository.webUrl}/-/tree/${refShortName(ref)}`
+    return gitlabPage(repository.webUrl, ref)
   }
 
   budget() {

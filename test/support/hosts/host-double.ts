@@ -37,6 +37,10 @@ export abstract class HostDouble {
   readonly token: string = 'right-token'
   /** Address of a git server that is reached through this one with the token, as `/acme/lib.git`; null for none. */
   git: string | null = null
+  /** Answers git instead of the server while it is set. */
+  gitInstead: (() => Response) | null = null
+  /** Addresses that git was asked at, newest last. */
+  readonly gitPaths: string[] = []
   /** Credentials that git was asked with, newest last: `user:password`, or null for none. */
   readonly gitCredentials: (string | null)[] = []
   private readonly server: ReturnType<typeof Bun.serve>
@@ -157,6 +161,8 @@ export abstract class HostDouble {
     const basic = request.headers.get('authorization')?.replace(/^Basic /, '')
     const credential = basic === undefined ? null : Buffer.from(basic, 'base64').toString()
     this.gitCredentials.push(credential)
+    this.gitPaths.push(pathname)
+    if (this.gitInstead !== null) return this.gitInstead()
     const opened = this.everybody || (credential !== null && this.opensGit(credential.replace(/^[^:]*:/, '')))
     if (!opened) return new Response('login first', { status: 401 })
     const body = request.method === 'GET' ? {} : { body: await request.arrayBuffer() }

@@ -1,7 +1,17 @@
+import { renameSync } from 'node:fs'
 import { TestApp } from '../app.ts'
+import type { ShownRepository } from '../broker.ts'
 import { type GitServer, startGitServer } from '../git-http-server.ts'
 import { createGitRepository, type RepositorySpec, type TestGitRepository } from '../git-repository.ts'
 import type { DoubleRepository, HostDouble } from './host-double.ts'
+
+/** A repository as the API shows it, with what its host says. */
+export interface HostedView extends ShownRepository {
+  url: string
+  error_code: string | null
+  host: Record<string, unknown> | null
+  host_error: { code: string; message: string; at: number } | null
+}
 
 /** The whole program, the stand-in of a host, and `git http-backend` behind that. */
 export class HostStage<Double extends HostDouble = HostDouble> {
@@ -37,6 +47,30 @@ export class HostStage<Double extends HostDouble = HostDouble> {
   body(hosted: Pick<DoubleRepository, 'path'>, more: Record<string, unknown> = {}): Record<string, unknown> {
     const credential = { credential_type: 'token', auth_credentials: this.double.token }
     return { url: this.url(hosted), vcs_type: this.double.vcsType, ...credential, ...more }
+  }
+
+  /** Adds it and waits for its first sync. */
+  async add(hosted: Pick<DoubleRepository, 'path'>, more: Record<string, unknown> = {}): Promise<HostedView> {
+    const { url, ...spec } = this.body(hosted, more)
+    return (await this.app.addRepository(String(url), spec)) as HostedView
+  }
+
+  /** Lets so many hours pass, syncs, and waits for the end. */
+  async syncAfter(hours: number, { id }: Pick<HostedView, 'id'>): Promise<HostedView> {
+    this.app.clock.now += hours * 3_600
+    return (await this.app.sync(id)) as HostedView
+  }
+
+  /** It has another path at the host and in git since then. */
+  rename(hosted: DoubleRepository, name: string): void {
+    const before = this.app.path(`${hosted.path}.git`)
+    hosted.path = this.double.pathOf(name)
+    renameSync(before, this.app.path(`${hosted.path}.git`))
+  }
+
+  /** Questions after facts that the API was asked. */
+  factsAsked(): string[] {
+    return this.double.seen.map(({ path }) => path).filter((path) => !path.endsWith('/default-branch'))
   }
 
   async stop(): Promise<void> {
