@@ -90,8 +90,9 @@ export function runnable(parts: Living): App {
     },
     async start() {
       const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
+      listeners.push(main)
       const local = maintenanceHandler(parts.maintenance)
-      listeners.push(main, listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
+      listeners.push(listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
       for (const part of [queue, scheduler, discoveries, upkeep, parts.scrubber, parts.metrics]) part.start()
       return main
     },

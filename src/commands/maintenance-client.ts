@@ -76,7 +76,9 @@ async function holdOfServer(socket: string): Promise<HeldData> {
   const over = drain(reader)
   return {
     async copied() {
-      const answer = await fetch(`http://localhost/maintenance/hold/${id}/copied`, { method: 'POST', unix: socket })
+      const path = `http://localhost/maintenance/hold/${id}/copied`
+      const answer = await fetch(path, { method: 'POST', unix: socket }).catch(() => null)
+      if (answer === null) throw new AppError('unavailable', 'The server ended while its database was copied.')
       if (!answer.ok) throw await refusal(answer)
     },
     async end() {

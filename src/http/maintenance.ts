@@ -48,21 +48,26 @@ async function heldResponse(
   const hold = await maintenance.hold()
   const id = crypto.randomUUID()
   holds.set(id, hold)
-  let timer: ReturnType<typeof setInterval> | undefined
-  const end = () => {
-    clearInterval(timer)
-    holds.delete(id)
+  let left = false
+  const leave = () => {
+    left = true
     maintenance.release(hold)
   }
-  signal.addEventListener('abort', end, { once: true })
-  if (signal.aborted) end()
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const encoder = new TextEncoder()
       controller.enqueue(encoder.encode(`${JSON.stringify({ hold: id })}\n`))
-      timer = setInterval(() => controller.enqueue(encoder.encode('\n')), SIGN_OF_LIFE_MS)
+      const timer = setInterval(() => controller.enqueue(encoder.encode('\n')), SIGN_OF_LIFE_MS)
+      void hold.ended.then(() => {
+        clearInterval(timer)
+        holds.delete(id)
+        // A server that stops does not wait for the client to leave.
+        if (!left) controller.close()
+      })
     },
-    cancel: end,
+    cancel: leave,
   })
   return new Response(body, { headers: { 'Content-Type': 'application/x-ndjson' } })
 }

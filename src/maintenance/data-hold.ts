@@ -11,6 +11,7 @@ const LONGEST_WRITE_HOLD_MS = 60_000
 export class DataHold {
   private intact = true
   private readonly letWritesGo = Promise.withResolvers<void>()
+  private readonly over = Promise.withResolvers<void>()
   private readonly releases: (() => void)[]
 
   private constructor(archives: readonly Pick<ArchiveUpkeep, 'hold'>[]) {
@@ -45,6 +46,11 @@ export class DataHold {
     return hold
   }
 
+  /** Resolves at the end. */
+  get ended(): Promise<void> {
+    return this.over.promise
+  }
+
   /** Lets writes go on. True when there was none since the beginning: what was copied is consistent. */
   copied(): boolean {
     const { intact } = this
@@ -56,6 +62,7 @@ export class DataHold {
   end(): void {
     this.giveUp()
     for (const release of this.releases.splice(0)) release()
+    this.over.resolve()
   }
 
   private giveUp(): void {

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { keyFile, presentKeys } from '../auth/encryption-key.ts'
 import { createSecretBox } from '../auth/secret-box.ts'
 import type { Config } from '../config.ts'
@@ -72,6 +72,10 @@ async function refuseData({ archiveDir }: Config, file: string): Promise<void> {
 }
 
 async function putInPlace(config: Config, source: BackupSource, file: string): Promise<'fits' | 'other' | 'missing'> {
+  for (const name of await readdir(dirname(file))) {
+    // Of a restore that was killed; its lock is gone with it.
+    if (name.startsWith(`${basename(file)}.restored-`)) await rm(join(dirname(file), name), { force: true })
+  }
   const draft = `${file}.restored-${crypto.randomUUID()}`
   try {
     await readChecked(source, source.manifest.database, (part) => copyPart(part, draft))
