@@ -13,6 +13,10 @@ export interface Broker {
   readonly startMs: number
   /** Asks the management API as administrator; throws on any error. */
   api(method: string, path: string, body?: unknown): Promise<unknown>
+  /** The text that the server answers to the administrator; throws on any error. */
+  text(path: string): Promise<string>
+  /** Processor time used so far, in seconds. */
+  cpuSeconds(): number
   /** A new token that may only read. */
   readonlyToken(): Promise<string>
   /** Adds a repository and waits until it was read; milliseconds it took. */
@@ -49,6 +53,12 @@ export async function startBroker(executable: string, work: string, environment:
     url,
     startMs,
     api,
+    async text(path: string) {
+      const response = await fetch(url + path, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } })
+      if (!response.ok) throw new Error(`GET ${path}: ${response.status}`)
+      return response.text()
+    },
+    cpuSeconds: () => cpuSecondsOf(child.pid),
     async readonlyToken() {
       const made = (await api('POST', '/api/tokens', { permissions: 'readonly', rate_limit_max: 0 })) as {
         token: string
@@ -113,3 +123,14 @@ function memoryOf(pid: number): { resident: number; peak: number } {
   const bytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024
   return { resident: bytes('VmRSS'), peak: bytes('VmHWM') }
 }
+
+/** Processor time of a process so far, user and system. */
+function cpuSecondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS
+}
+
+/** Clock ticks in a second, as `/proc` counts processor time. */
+const TICKS = 100

@@ -12,10 +12,12 @@ import { startNginx } from './nginx.ts'
 import { type Finding, printReport } from './report.ts'
 import { measureScale } from './scale.ts'
 import { measureStart } from './start.ts'
+import { measureSweep } from './sweep.ts'
 
 /**
  * Measures what is promised about speed and prints one table: `bun test/bench/main.ts [start] [documents] [archives]
- * [cold-archive] [first-sync] [scale] [composer] [mirror]`, all of them by default. A goal that is missed is a line of
+ * [cold-archive] [first-sync] [scale] [composer] [mirror]
+ * [sweep]`, all of them by default. A goal that is missed is a line of
  * the table, not a failure: figures of one machine depend on what else it does.
  */
 const PROGRAMS = {
@@ -34,6 +36,7 @@ const SCENARIOS: Record<string, (stage: Stage, executable: string) => Promise<Fi
   scale: measureScale,
   composer: measureComposer,
   mirror: measureMirror,
+  sweep: measureSweep,
 }
 
 process.exit(await main(process.argv.slice(2)))
