@@ -18,6 +18,7 @@ export interface Sampled extends Foundation {
 export function addSamples(metrics: Metrics, parts: Sampled): void {
   addSyncs(metrics, parts)
   addArchives(metrics, parts)
+  addScrubbing(metrics, parts)
   addDisk(metrics, parts)
   addProcess(metrics)
   metrics.sampled({
@@ -87,6 +88,25 @@ function addArchives(metrics: Metrics, { archives, archiveDownloads }: Sampled):
     kind: 'gauge',
     labels: ['store'],
     samples: () => Object.entries(stores).map(([store, { bytes }]) => ({ value: bytes, labels: { store } })),
+  })
+}
+
+function addScrubbing(metrics: Metrics, { scrubber }: Sampled): void {
+  metrics.sampled({
+    name: 'scrubbed_archives_total',
+    help: 'Archives that were read again in the background, and those of them with other bytes than recorded.',
+    kind: 'counter',
+    labels: ['result'],
+    samples: () => {
+      const { archives, corrupt } = scrubber.counts
+      return counted({ sound: archives - corrupt, corrupt }, {})
+    },
+  })
+  metrics.sampled({
+    name: 'scrubbed_bytes_total',
+    help: 'Bytes of archives that were read again in the background.',
+    kind: 'counter',
+    samples: () => [{ value: scrubber.counts.bytes }],
   })
 }
 

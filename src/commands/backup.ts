@@ -14,14 +14,14 @@ import { withHeldData } from './maintenance-client.ts'
 /** `backup`. */
 export const backup: Command = {
   summary: 'write a consistent copy of everything, while the server runs',
-  help: `Usage: package-broker backup DIR|FILE.tar [--with-key] [--prune] [--json]
+  help: `Usage: package-broker backup DIR|FILE.tar [--with-key] [--recheck] [--prune] [--json]
 
 Copies the database as it is at one moment, and every archive it names that is on disk. A server that runs goes on;
 changes wait until the file of the database is copied, for a minute at most. Needs free space for that file beside the
 database meanwhile.
 
-Into a directory only new archives are written; --prune removes those that are not named any more. A file is written
-anew each time. What was there before stays complete until the new backup is.
+Into a directory only new archives are written; --recheck reads the others again and replaces damaged ones, --prune
+removes those that are not named any more. A file is written anew each time. What was there before stays complete until the new backup is.
 
 The key of stored credentials is not in it, so that a backup tells no credentials; keep encryption.key or ENCRYPTION_KEY
 elsewhere, or put the key in with --with-key. Exits with 1 when uploads are damaged or gone; the rest is backed up then.`,
@@ -31,6 +31,7 @@ elsewhere, or put the key in with --with-key. Exits with 1 when uploads are dama
       allowPositionals: true,
       options: {
         'with-key': { type: 'boolean', default: false },
+        recheck: { type: 'boolean', default: false },
         prune: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
@@ -41,7 +42,11 @@ elsewhere, or put the key in with --with-key. Exits with 1 when uploads are dama
     process.umask(0o077)
     const config = readConfig()
     ownDatabaseFile(config)
-    const report = await backUp(config, resolve(place), { withKey: values['with-key'], prune: values.prune })
+    const report = await backUp(config, resolve(place), {
+      withKey: values['with-key'],
+      recheck: values.recheck,
+      prune: values.prune,
+    })
     print(values.json, report, () => linesOf(place, report))
     return report.lost.length === 0 ? EXIT.done : EXIT.failed
   },
@@ -50,12 +55,12 @@ elsewhere, or put the key in with --with-key. Exits with 1 when uploads are dama
 async function backUp(
   config: Config,
   place: string,
-  options: { readonly withKey: boolean; readonly prune: boolean },
+  options: { readonly withKey: boolean; readonly recheck: boolean; readonly prune: boolean },
 ): Promise<BackupReport> {
   const now = Math.floor(Date.now() / 1000)
   const inFile = place.endsWith('.tar') && !(await lstat(place).catch(() => null))?.isDirectory()
   const target = await onBackupDisk(place, async () =>
-    inFile ? BackupTar.create(place, now) : BackupDirectory.open(place),
+    inFile ? BackupTar.create(place, now) : BackupDirectory.open(place, options.recheck),
   )
   try {
     const order = { target, place, program: packageJson.version, now, ...options }

@@ -12,7 +12,7 @@ import {
   writeManifest,
 } from './backup-manifest.ts'
 import type { BackupTarget } from './backup-target.ts'
-import { copyPart, syncDirectory, writeNew } from './checked-copy.ts'
+import { copyPart, readPart, syncDirectory, writeNew } from './checked-copy.ts'
 
 const DRAFT = '.draft-'
 const LOCK = /^instance\.(?:lock|json)/
@@ -28,13 +28,14 @@ export class BackupDirectory implements BackupTarget {
   private constructor(
     private readonly path: string,
     private readonly lock: InstanceLock,
+    private readonly recheck: boolean,
   ) {}
 
   /**
-   * Opens the directory, made when absent. Throws AppError('conflict') when it holds anything that no backup wrote, or
+   * Opens the directory, made when absent. With `recheck` a file that is there counts only when its bytes are right. Throws AppError('conflict') when it holds anything that no backup wrote, or
    * another backup is being written to it.
    */
-  static async open(path: string): Promise<BackupDirectory> {
+  static async open(path: string, recheck = false): Promise<BackupDirectory> {
     await mkdir(path, { recursive: true, mode: 0o700 })
     const names = await readdir(path)
     const strange = names.find((name) => !isOurs(name))
@@ -46,19 +47,20 @@ export class BackupDirectory implements BackupTarget {
     for (const name of names) {
       if (name.startsWith(DRAFT)) await rm(join(path, name), { recursive: true, force: true })
     }
-    return new BackupDirectory(path, lock)
+    return new BackupDirectory(path, lock, recheck)
   }
 
   draft(): string {
     return join(this.path, DRAFT + crypto.randomUUID())
   }
 
-  async has({ path, size }: BackupFile): Promise<boolean> {
+  async has({ path, size, sha256 }: BackupFile): Promise<boolean> {
     const state = await lstat(join(this.path, path)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null
       throw error
     })
-    return state?.isFile() === true && state.size === size
+    if (state?.isFile() !== true || state.size !== size) return false
+    return !this.recheck || (await readPart({ file: join(this.path, path) })).sha256 === sha256
   }
 
   async add(file: BackupFile, from: string): Promise<boolean> {
@@ -109,6 +111,7 @@ export class BackupDirectory implements BackupTarget {
 
   private async prune(named: ReadonlySet<string>): Promise<number> {
     let removed = 0
+    await mkdir(join(this.path, 'archives'), { recursive: true, mode: 0o700 })
     for (const entry of await readdir(join(this.path, 'archives'), { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name)
       if (entry.isDirectory() || named.has(path.slice(this.path.length + 1))) continue

@@ -25,7 +25,7 @@ export async function onBackupDisk<T>(place: string, work: () => Promise<T>): Pr
     return await work()
   } catch (cause) {
     if (isAppError(cause) || !(cause instanceof Error) || !('code' in cause)) throw cause
-    const full = cause.code === 'ENOSPC' || cause.code === 'EDQUOT'
+    const full = ['ENOSPC', 'EDQUOT', 'SQLITE_FULL'].includes(String(cause.code))
     const kind = full ? 'disk_full' : 'unavailable'
     throw new AppError(kind, `${place} cannot be used (${String(cause.code)}${full ? ', the disk is full' : ''}).`, {
       cause,

@@ -14,6 +14,8 @@ export interface HeldData {
   end(): Promise<void>
 }
 
+/** What a restore leaves that was killed; while one runs, nobody else has the data. */
+const RESTORED = /\.restored-[0-9a-f-]{36}(?:-wal|-shm|-journal)?$/
 const COPY = /^copy-(\d+)-[0-9a-f-]+\.db(?:-wal|-shm|-journal)?$/
 
 /** Path of the database file. Throws AppError('invalid') for one on a server. */
@@ -60,10 +62,12 @@ export async function withDatabaseCopy<T>(
   }
 }
 
-/** Copies that processes left which were killed. */
+/** Copies that processes left which were killed. For the owner of the data. */
 export async function leftoverCopies(directory: string): Promise<string[]> {
   const names = await readdir(directory)
-  return names.filter((name) => isLeftover(COPY.exec(name)?.[1])).map((name) => join(directory, name))
+  return names
+    .filter((name) => RESTORED.test(name) || isLeftover(COPY.exec(name)?.[1]))
+    .map((name) => join(directory, name))
 }
 
 function isLeftover(pid: string | undefined): boolean {

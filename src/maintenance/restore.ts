@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { keyFile, presentKeys } from '../auth/encryption-key.ts'
 import { createSecretBox } from '../auth/secret-box.ts'
 import type { Config } from '../config.ts'
@@ -13,7 +13,7 @@ import type { BackupFile } from './backup-manifest.ts'
 import { type BackupSource, readChecked } from './backup-source.ts'
 import { onBackupDisk } from './backup-target.ts'
 import { copyPart, readPart, syncDirectory, writeNew } from './checked-copy.ts'
-import { ownDatabaseFile } from './database-hold.ts'
+import { leftoverCopies, ownDatabaseFile } from './database-hold.ts'
 
 /** What a restore did, or would do. */
 export interface RestoreReport {
@@ -72,10 +72,7 @@ async function refuseData({ archiveDir }: Config, file: string): Promise<void> {
 }
 
 async function putInPlace(config: Config, source: BackupSource, file: string): Promise<'fits' | 'other' | 'missing'> {
-  for (const name of await readdir(dirname(file))) {
-    // Of a restore that was killed; its lock is gone with it.
-    if (name.startsWith(`${basename(file)}.restored-`)) await rm(join(dirname(file), name), { force: true })
-  }
+  for (const leftover of await leftoverCopies(dirname(file))) await rm(leftover, { force: true })
   const draft = `${file}.restored-${crypto.randomUUID()}`
   try {
     await readChecked(source, source.manifest.database, (part) => copyPart(part, draft))

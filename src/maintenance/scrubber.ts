@@ -42,8 +42,8 @@ interface Position {
 
 const SETTING = 'scrub_position'
 const PAGE = 50
-/** Pauses are three times as long as the work before them: a quarter of a core at most. */
-const PAUSE_PER_WORK = 3
+/** Pauses are four times as long as the work before them: with all that goes with it, a quarter of a core at most. */
+const PAUSE_PER_WORK = 4
 /** Part of the interval in which a pass is to be over. */
 const SPREAD = 0.9
 const TROUBLE_MS = 60_000
@@ -143,7 +143,7 @@ export class Scrubber {
 
   private async pause(milliseconds: number): Promise<void> {
     const { signal } = this.stopped
-    const wait = this.parts.wait ?? ((ms: number) => sleep(ms, undefined, { signal, ref: false }))
+    const wait = this.parts.wait ?? ((ms: number) => sleep(Math.ceil(ms), undefined, { signal, ref: false }))
     await wait(milliseconds, signal)
     signal.throwIfAborted()
   }

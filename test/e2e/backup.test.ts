@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Installation, type RunningServer } from '../support/binary.ts'
@@ -115,6 +125,8 @@ describe('backup and restore with the executable', () => {
     expect(told).toMatchObject({ code: 0 })
     expect(told.stdout).toContain('The key of stored credentials is missing')
     cpSync(join(source.directory, 'data/encryption.key'), join(restored.directory, 'data/encryption.key'))
+    const checks = (await json(restored, 'verify')) as unknown as { findings: unknown[] }[]
+    expect(checks.flatMap(({ findings }) => findings)).toEqual([])
     const again = await restored.serve()
     await assertServes(again, 'acme/built', known.uploads)
     await assertServes(again, 'acme/lib', ['1.0.0', ...known.tags])
@@ -199,6 +211,21 @@ describe('backup and restore with the executable', () => {
     }
   })
 
+  test('--recheck replaces what was damaged in an earlier backup, and --prune removes what nothing names', async () => {
+    const [damaged = ''] = archivesOf(backup())
+    flipBit(damaged)
+    const stray = join(backup(), 'archives/git/ff', `${'f'.repeat(64)}.zip`)
+    mkdirSync(join(stray, '..'), { recursive: true })
+    writeFileSync(stray, 'x')
+    const quick = (await json(source, 'backup', backup())) as { archives: { copied: number; pruned: number } }
+    expect(quick.archives).toMatchObject({ copied: 0, pruned: 0 })
+    expect((await source.run(['restore', backup(), '--check'])).code).toBe(1)
+    const thorough = await json(source, 'backup', backup(), '--recheck', '--prune')
+    expect(thorough).toMatchObject({ archives: { copied: 1, pruned: 1 } })
+    expect(archivesOf(backup())).not.toContain(stray)
+    await json(source, 'restore', backup(), '--check')
+  })
+
   test('restore refuses data that is there, a running server and a newer schema', async () => {
     const running = await source.run(['restore', backup(), '--force'])
     expect(running.stderr).toContain('is in use by another package-broker')
@@ -220,6 +247,20 @@ describe('backup and restore with the executable', () => {
     writeFileSync(join(backup(), 'manifest.json'), JSON.stringify(manifest))
     const newer = await (await install()).run(['restore', backup()])
     expect({ code: newer.code, said: newer.stderr.includes('newer package-broker') }).toEqual({ code: 78, said: true })
+  })
+
+  test('a key that does not fit is told, and one that came with the backup takes its place', async () => {
+    const target = await install()
+    const place = join(target.directory, 'data/encryption.key')
+    const other = `${Buffer.alloc(32, 1).toString('base64')}\n`
+    mkdirSync(join(place, '..'))
+    writeFileSync(place, other)
+    await json(source, 'backup', join(root, 'keyless.tar'))
+    expect(await json(target, 'restore', join(root, 'keyless.tar'))).toMatchObject({ key: 'other' })
+    expect(await json(target, 'restore', tar(), '--force')).toMatchObject({ key: 'fits' })
+    expect(readFileSync(`${place}.before-restore`, 'utf8')).toBe(other)
+    const restored = await target.serve()
+    await restored.stop()
   })
 
   test('a database on a server and a directory of something else are refused', async () => {
