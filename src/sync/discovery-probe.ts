@@ -12,6 +12,9 @@ import { REASON, wasPushed } from './discovery-plan.ts'
 
 /** Owners asked at once. */
 const CONCURRENCY = 2
+/** Repositories in a page of a host: of GitHub, and at least. */
+const ONE_PAGE = 100
+const FULL_PAGE = 50
 
 /** What probes work with. `interval` is in seconds. */
 export interface DiscoveryProbesParts extends Pick<LookParts, 'discovered' | 'queue' | 'openHost' | 'now'> {
@@ -57,7 +60,15 @@ async function probe(parts: DiscoveryProbesParts, claim: DiscoveryRow, signal: A
   }
   // Where nothing is dated, an unchanged page says nothing of pushes.
   const dated = found.state === 'unchanged' ? claim.lastProbedAt !== null : found.repositories.every(isDated)
-  await parts.discoveryClaims.noteProbed(claim.id, { validator, lastProbedAt: dated ? parts.now() : null })
+  const tells = dated && (await isNewestFirst(parts, claim))
+  await parts.discoveryClaims.noteProbed(claim.id, { validator, lastProbedAt: tells ? parts.now() : null })
+}
+
+/** A GitHub App gets a listing in no order, so that its first page tells of everything only while it is the only one. */
+async function isNewestFirst({ discovered }: DiscoveryProbesParts, claim: DiscoveryRow): Promise<boolean> {
+  if (claim.credentialType !== 'github_app') return true
+  const { found = 0, gone = 0 } = (await discovered.counts([claim.id])).get(claim.id) ?? {}
+  return found - gone < ONE_PAGE
 }
 
 /** Queues what something was pushed to. What is new, and what may have become a package, is for a look. */
@@ -71,23 +82,25 @@ async function followChanges(
     const row = known.get(one.id)
     return row !== undefined && wasPushed(one, row) ? [{ one, row }] : []
   })
-  const here = moved.filter(({ row }) => row.repositoryId !== null)
-  await requestSyncs(
-    parts,
-    here.flatMap(({ row }) => row.repositoryId ?? []),
-  )
-  await parts.discovered.notePushed(claim.id, new Map(here.map(({ one }) => [one.id, one.pushedAt ?? 0])))
-  const everythingMoved = listed.length > 1 && moved.length === listed.length
-  const mayBePackage = moved.some(({ row }) => row.repositoryId === null && isAskedAgain(row))
-  const wanted = everythingMoved || mayBePackage || listed.some((one) => !known.has(one.id))
+  const here = moved.flatMap(({ row }) => row.repositoryId ?? [])
+  await requestSyncs(parts, here)
+  const settled = moved.filter(({ row }) => !isAskedAgain(row))
+  await parts.discovered.notePushed(claim.id, new Map(settled.map(({ one }) => [one.id, one.pushedAt ?? 0])))
+  // Of a full page that moved as a whole, more may have moved behind it.
+  const beyond = listed.length >= FULL_PAGE && moved.length === listed.length
+  const wanted = beyond || settled.length < moved.length || listed.some((one) => isBack(known.get(one.id)))
   if (!wanted) return
   await parts.discoveries.requestLook(claim.id, parts.now())
   parts.wakeLooks()
 }
 
-/** Repositories without composer.json that somebody works on are asked again; those that are left out anyway are not. */
-function isAskedAgain({ reason }: DiscoveredRow): boolean {
-  return reason === REASON.empty || reason === REASON.noManifest
+function isBack(row: DiscoveredRow | undefined): boolean {
+  return row === undefined || row.state === 'gone'
+}
+
+/** A repository without composer.json that somebody works on is asked again; one that is left out anyway is not. */
+function isAskedAgain({ repositoryId, reason }: DiscoveredRow): boolean {
+  return repositoryId === null && (reason === REASON.empty || reason === REASON.noManifest)
 }
 
 function isDated({ pushedAt }: ListedRepository): boolean {

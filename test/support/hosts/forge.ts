@@ -33,6 +33,8 @@ const PLACES: Readonly<Record<string, Places>> = {
 export class Forge {
   private readonly server: ReturnType<typeof Bun.serve>
   private readonly places: Places
+  /** Where the host says that its repositories are, when that is elsewhere. */
+  gitOrigin: string | null = null
 
   private constructor(
     readonly double: HostDouble,
@@ -120,6 +122,6 @@ export class Forge {
     const { api, stripped, web, cloud } = this.places
     const own = cloud ?? { api: this.origin, web: this.origin }
     const named = text.replaceAll(this.double.origin, own.api + (stripped ? api : ''))
-    return web.reduce((each, origin) => each.replaceAll(origin, own.web), named)
+    return web.reduce((each, origin) => each.replaceAll(origin, this.gitOrigin ?? own.web), named)
   }
 }
