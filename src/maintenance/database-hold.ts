@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises'
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config.ts'
 import { AppError, isAppError, messageOf } from '../errors.ts'
@@ -14,6 +14,8 @@ export interface HeldData {
   end(): Promise<void>
 }
 
+/** Longest time that a copy is worked with. */
+const LONGEST_USE_MS = 24 * 60 * 60 * 1000
 /** What a restore leaves that was killed; while one runs, nobody else has the data. */
 const RESTORED = /\.restored-[0-9a-f-]{36}(?:-wal|-shm|-journal)?$/
 const COPY = /^copy-(\d+)-[0-9a-f-]+\.db(?:-wal|-shm|-journal)?$/
@@ -64,16 +66,22 @@ export async function withDatabaseCopy<T>(
 
 /** Copies that processes left which were killed. For the owner of the data. */
 export async function leftoverCopies(directory: string): Promise<string[]> {
-  const names = await readdir(directory)
-  return names
-    .filter((name) => RESTORED.test(name) || isLeftover(COPY.exec(name)?.[1]))
-    .map((name) => join(directory, name))
+  const found: string[] = []
+  for (const name of await readdir(directory)) {
+    const pid = COPY.exec(name)?.[1]
+    const path = join(directory, name)
+    if (RESTORED.test(name) || (pid !== undefined && (await isLeftover(Number(pid), path)))) found.push(path)
+  }
+  return found
 }
 
-function isLeftover(pid: string | undefined): boolean {
-  if (pid === undefined || Number(pid) === process.pid) return false
+/** In a container a process id says little: it is the same after a restart. */
+async function isLeftover(pid: number, path: string): Promise<boolean> {
+  const state = await lstat(path).catch(() => null)
+  if (state === null || pid === process.pid) return false
+  if (Date.now() - state.mtimeMs > LONGEST_USE_MS) return true
   try {
-    return !process.kill(Number(pid), 0)
+    return !process.kill(pid, 0)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ESRCH'
   }

@@ -9,6 +9,8 @@ import { type SchemaState, schemaState } from './migrate.ts'
 
 /** Most problems that are listed; what is broken further than this is broken. */
 const MAX_PROBLEMS = 100
+/** Holds for digests that can be the name of a file. */
+const NAMEABLE = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
 /** Tables whose rows are counted, so that two copies can be compared by eye. */
 const COUNTED = ['repositories', 'packages', 'versions', 'tokens', 'archives', 'audit_entries'] as const
 
@@ -59,7 +61,10 @@ export class DatabaseCopy {
     const found = integrity.rows.map((row) => String(row[0])).filter((text) => text !== 'ok')
     const keys = await this.client.execute('PRAGMA foreign_key_check')
     const broken = keys.rows.slice(0, MAX_PROBLEMS)
-    return [...found, ...broken.map((row) => `A row of ${row.table} names one of ${row.parent} that is not there.`)]
+    const sentences = broken.map((row) => `A row of ${row.table} names one of ${row.parent} that is not there.`)
+    const unnamed = await this.client.execute(`SELECT count(*) FROM archives WHERE NOT (${NAMEABLE})`).catch(() => null)
+    const count = Number(unnamed?.rows[0]?.[0] ?? 0)
+    return [...found, ...sentences, ...(count > 0 ? [`${count} records of archives have no digest.`] : [])]
   }
 
   /** Rows of some tables. */
@@ -73,10 +78,10 @@ export class DatabaseCopy {
     return counts
   }
 
-  /** Every archive that has a record, each file once per format. */
+  /** Every archive that has a record with a digest, each file once per format. */
   async archives(): Promise<Omit<ArchiveDigests, 'createdAt'>[]> {
     const result = await this.client.execute(
-      'SELECT sha1, sha256, size, format FROM archives GROUP BY sha256, format ORDER BY sha256, format',
+      `SELECT sha1, sha256, size, format FROM archives WHERE ${NAMEABLE} GROUP BY sha256, format ORDER BY sha256, format`,
     )
     return result.rows.map((row) => ({
       sha1: String(row.sha1),
