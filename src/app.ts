@@ -2,7 +2,7 @@ import { createAdmission } from './assembly/admission.ts'
 import { discoveriesOf } from './assembly/discoveries.ts'
 import { documentsOf } from './assembly/documents.ts'
 import { createQueue, repositoryRules } from './assembly/sync-work.ts'
-import { FailedLogins } from './auth/failed-logins.ts'
+import { webhookParts } from './assembly/webhooks.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { examine } from './doctor/examine.ts'
@@ -46,21 +46,18 @@ async function assemble(base: Foundation): Promise<App> {
   const verifier = new TokenVerifier(tables.tokens, now, admission).trust(localToken, 'local')
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const mirror = openMirror({ ...base, upstreams: upstreamSet })
-  const parts = { ...base, catalog, policies, upstreamSet, verifier, limits, mirror }
-  const budgets = new HostBudgets(now)
-  const openSource = sourceOpener({ ...base, ...tables, budgets, localRoots: config.localRepositoryRoots })
-  const queue = createQueue({ ...parts, openSource, budgets })
+  const parts = { ...base, catalog, policies, upstreamSet, verifier, limits, mirror, budgets: new HostBudgets(now) }
+  const openSource = sourceOpener({ ...parts, ...tables, localRoots: config.localRepositoryRoots })
+  const queue = createQueue({ ...parts, openSource })
   const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
-  const discoveries = discoveriesOf({ ...base, queue, budgets })
-  const downloadCounts = new DownloadCounts(tables.downloads, now)
+  const discoveries = discoveriesOf({ ...parts, queue })
+  const told = { facts, downloadCounts: new DownloadCounts(tables.downloads, now), ...webhookParts(parts) }
   const handler = createHandler({
     ...tables,
     ...base,
     audit: new AuditTrail(tables.audit, facts, clientAddressOf, now),
-    facts,
-    downloadCounts,
+    ...told,
     clientAddressOf,
-    webhookFailures: new FailedLogins(now),
     admission,
     verifier,
     catalog,
@@ -69,11 +66,11 @@ async function assemble(base: Foundation): Promise<App> {
     openSource,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
-    ...repositoryRules({ ...base, budgets }),
+    ...repositoryRules(parts),
     examine: () => examine(base),
     ready: () => checkReady(base, life),
   })
-  return runnable({ ...parts, queue, scheduler, discoveries, facts, downloadCounts, handler, localToken, life })
+  return runnable({ ...parts, ...told, queue, scheduler, discoveries, handler, localToken, life })
 }
 
 async function openCatalog({ tables, config }: Foundation, alongside: () => Promise<unknown>): Promise<PackageCatalog> {

@@ -7,6 +7,7 @@ import { type Foundation, ownsDatabase } from './foundation.ts'
 import type { DownloadCounts } from './http/download-counts.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { maintenanceHandler } from './http/maintenance.ts'
+import type { HostWebhooks } from './http/management-api/host-webhooks.ts'
 import type { RequestFacts } from './http/request-facts.ts'
 import type { createHandler } from './http/server.ts'
 import type { Maintenance } from './maintenance/maintenance.ts'
@@ -49,6 +50,7 @@ export interface App {
 
 const DEFAULT_GRACE_MS = 30_000
 const SYNC_GRACE_MS = 10_000
+const WEBHOOK_GRACE_MS = 10_000
 const UPKEEP_MS = 30_000
 const COUNT_MS = 2_000
 const FOLLOW_MS = 1_000
@@ -65,6 +67,7 @@ export interface Living extends Foundation {
   readonly discoveries: Discoveries
   readonly facts: RequestFacts
   readonly downloadCounts: DownloadCounts
+  readonly hostWebhooks: HostWebhooks
   readonly handler: App['handler']
   readonly localToken: string
   /** Readiness ends when the stop begins. */
@@ -107,6 +110,7 @@ export function runnable(parts: Living): App {
       await Promise.all([
         ...listeners.map((listener) => listener.stop(graceMs)),
         discoveries.stop(),
+        parts.hostWebhooks.stop(Math.min(graceMs, WEBHOOK_GRACE_MS)),
         scheduler.stop().then(() => queue.stop(Math.min(graceMs, SYNC_GRACE_MS))),
         parts.scrubber.stop(),
       ])

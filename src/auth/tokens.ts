@@ -66,7 +66,7 @@ export class TokenVerifier {
   }
 
   /**
-   * The caller behind an `Authorization` header: `Bearer <token>`, or Basic with the token as password, or as user name
+   * The caller behind an `Authorization` header: `Bearer <token>` or `Bearer <user>:<token>`, or Basic with the token as password, or as user name
    * with an empty password. `client` is the User-Agent, which is noted as the last one.
    * Throws AppError('unauthorized') and AppError('token_expired').
    */
@@ -176,12 +176,15 @@ function callerOf(row: TokenRow): Caller {
   }
 }
 
+/** A token behind a user name, as clients of Packagist send it (Packagist: API documentation, authentication). */
+const NAMED = /^[^:\s]{1,200}:(pb_[\w-]{43})$/
+
 function tokenFrom(authorization: string | null): string | null {
   if (authorization === null || authorization.length > 2_048) return null
   const space = authorization.indexOf(' ')
   const scheme = authorization.slice(0, space).toLowerCase()
   const value = authorization.slice(space + 1).trim()
-  if (scheme === 'bearer') return value || null
+  if (scheme === 'bearer') return NAMED.exec(value)?.[1] ?? (value || null)
   if (scheme !== 'basic') return null
   const pair = Buffer.from(value, 'base64').toString('utf8')
   const colon = pair.indexOf(':')

@@ -5,9 +5,10 @@ import { type ManagementClient, withManagementApi } from './management-client.ts
 import { credential, only, pathOf, report } from './repository-arguments.ts'
 import { SETTING_OPTIONS, settings } from './repository-options.ts'
 import { set } from './repository-set.ts'
+import { webhook } from './repository-webhook.ts'
 import { type RepositoryView, waitForSync } from './sync-progress.ts'
 
-/** `repository add|list|set|sync|remove`. */
+/** `repository add|list|set|sync|webhook|remove`. */
 export const repository: Command = {
   summary: 'add, list, change, sync and remove repositories',
   help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea|composer|artifact]
@@ -16,6 +17,8 @@ export const repository: Command = {
        package-broker repository set ID [--url URL] [--credential-type TYPE --credential-file FILE] [--forget-host-key]
                                      [SETTINGS] [--no-wait] [--json]
        package-broker repository sync ID [--accept-removals] [--json]
+       package-broker repository webhook add ID [--by-hand] [--json]
+       package-broker repository webhook remove ID
        package-broker repository remove ID
 
 Settings: [--archives lazy|tags|all] [--package-filter GLOBS] [--composer-json-paths GLOBS] [--sync-interval SECONDS]
@@ -31,15 +34,18 @@ add   adds a repository and waits for its first sync. The credential is read fro
       --composer-json-paths 'packages/*' makes each directory with a composer.json there a package of its own.
 set   changes what is named; “default” as interval and empty globs take these back. It waits for the sync that another
       address, credential, filter or --composer-json-paths needs. A negative priority is written --priority=-1.
-sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.`,
+sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.
+webhook add  has the host of the repository notify this server of pushes, at BASE_URL, with the credential of the
+      repository; --by-hand and for plain git prints address and secret to be pasted there.`,
   async run(args) {
     const [action, ...rest] = args
     if (action === 'add') return add(rest)
     if (action === 'list') return list(rest)
     if (action === 'set') return set(rest)
     if (action === 'sync') return sync(rest)
+    if (action === 'webhook') return webhook(rest)
     if (action === 'remove') return remove(rest)
-    throw new UsageError('repository needs one of add, list, set, sync and remove.')
+    throw new UsageError('repository needs one of add, list, set, sync, webhook and remove.')
   },
 }
 

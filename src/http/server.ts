@@ -26,6 +26,8 @@ import { packageRoutes } from './management-api/packages.ts'
 import type { PolicyRoutesParts } from './management-api/policy-entries.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
+import { updatePackageRoute } from './management-api/update-package.ts'
+import { webhookRegistrationRoutes } from './management-api/webhook-registration.ts'
 import { describeRoutes } from './openapi/document.ts'
 import { errorResponse, translateError } from './plugins/error-response.ts'
 import { queryCheck } from './plugins/known-query.ts'
@@ -133,6 +135,8 @@ function createRouter(
     .use(discoveryRoutes(parts))
     .use(repositoryRoutes(parts))
     .use(ownerDiscoveryRoutes(parts))
+    .use(webhookRegistrationRoutes(parts))
+    .use(updatePackageRoute(parts))
     .use(artifactRoutes(parts))
     .use(importRoutes(parts))
     .use(packageRoutes(parts))

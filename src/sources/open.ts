@@ -62,11 +62,16 @@ export function checkSourceUrl(
     if (parsed.kind === 'file') localRepositoryPath(url, roots)
     if ((parsed.kind === 'ssh') !== (credentialType === 'ssh_key'))
       throw new AppError('invalid', wrongCredentials(parsed.kind))
-    return { url, urlKey: normalizedGitUrl(url) }
+    return { url, urlKey: repositoryKey(url) }
   } catch (error) {
     if (!isAppError(error, 'invalid')) throw error
     throw new AppError('invalid', error.message, { details: { fields: { url: error.message } } })
   }
+}
+
+/** The text that is equal for every spelling of the address of a repository. Throws AppError('invalid') for no address. */
+export function repositoryKey(url: string): string {
+  return normalizedGitUrl(url)
 }
 
 function wrongCredentials(kind: 'http' | 'ssh' | 'file'): string {

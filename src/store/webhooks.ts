@@ -1,4 +1,4 @@
-import { and, eq, gt, lte, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, lte, notInArray, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
 import type { Alongside, Database } from './database.ts'
 import { repositories } from './schema.ts'
@@ -26,6 +26,21 @@ export class RepeatedDeliveryError extends AppError {
 /** Deliveries of webhooks. Times are Unix seconds. */
 export class WebhookTable {
   constructor(private readonly db: Database) {}
+
+  /** Ids of the git repositories whose addresses have one of these keys, whatever the case of their letters. */
+  async repositoriesAt(keys: readonly string[]): Promise<string[]> {
+    const lower = keys.map((key) => key.toLowerCase())
+    const rows = await this.db.read
+      .select({ id: repositories.id })
+      .from(repositories)
+      .where(
+        and(
+          inArray(sql`lower(${repositories.urlKey})`, lower),
+          notInArray(repositories.vcsType, ['composer', 'artifact']),
+        ),
+      )
+    return rows.map(({ id }) => id)
+  }
 
   /** Whether a delivery was accepted after `since`. */
   async isRepeated({ repositoryId, deliveryId }: AcceptedDelivery, since: number): Promise<boolean> {

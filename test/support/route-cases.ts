@@ -115,6 +115,13 @@ export function routeCases({
     'DELETE /api/packages/:id/versions/*': { path: '/api/packages/pkg_none/versions/1.0.0', statuses: missing },
     'POST /api/packages/:id/versions/*': { path: '/api/packages/pkg_none/versions/1.0.0/restore', statuses: missing },
     'POST /downloads': { path: '/downloads', json: { downloads: [] }, statuses: [200, 200, 200, 200, 200] },
+    'POST /api/repositories/:id/webhook': { path: '/api/repositories/repo_none/webhook', statuses: missing },
+    'DELETE /api/repositories/:id/webhook': { path: '/api/repositories/repo_none/webhook', statuses: missing },
+    'POST /api/update-package': {
+      path: '/api/update-package',
+      json: { repository: 'https://x.example/a/b' },
+      statuses: missing,
+    },
     'POST /webhooks/:id': { path: '/webhooks/repo_none', json: {}, statuses: [401, 401, 401, 401, 401] },
     'GET /health': { path: '/health', statuses: [200, 200, 200, 200, 200] },
     'GET /ready': { path: '/ready', statuses: [200, 200, 200, 200, 200] },

@@ -131,6 +131,13 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
       body: new Uint8Array(4),
     },
   ],
+  'POST /api/repositories/:id/webhook': ({ repositoryId }) => [
+    { method: 'POST', path: `/api/repositories/${repositoryId}/webhook` },
+  ],
+  'DELETE /api/repositories/:id/webhook': ({ repositoryId }) => [
+    { method: 'DELETE', path: `/api/repositories/${repositoryId}/webhook` },
+  ],
+  'POST /api/update-package': ({ url }) => [{ path: '/api/update-package', json: { repository: { url } } }],
   'POST /webhooks/:id': ({ repositoryId }) => [{ path: `/webhooks/${repositoryId}`, json: {} }],
   'GET /api/discoveries': () => [{ path: '/api/discoveries' }],
   'POST /api/discoveries': ({ vendor }) => [

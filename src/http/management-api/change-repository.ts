@@ -81,6 +81,8 @@ export function plannedChange(
       ...(paths === undefined ? {} : { composerJsonPaths: checkedManifestPaths(paths), refsDigest: unlisted() }),
       ...(interval === undefined ? {} : { syncInterval, nextSyncAt: parts.nextLookAt({ ...row, syncInterval }) }),
       ...(archives === undefined ? {} : { archives }),
+      // The host of the old address goes on notifying, which is the caller's to end.
+      ...(address !== null && address.urlKey !== row.urlKey && row.webhookId !== null ? { webhookId: null } : {}),
       ...(exposed === undefined ? {} : { exposeSource: exposed }),
       ...changedWebhookSecret(parts.secretBox, row, patch.webhook_secret),
       // The scheduler sees to it should the process end before the sync is queued.

@@ -19,6 +19,7 @@ import { authenticate } from '../plugins/authenticate.ts'
 import { ARTIFACT, refuseSync } from './artifact-repository.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { plannedChange, type RepositoryChangeParts, refuseStale } from './change-repository.ts'
+import type { HostWebhooks } from './host-webhooks.ts'
 import { createOnce, type IdempotencyParts } from './idempotency.ts'
 import { newRepository } from './new-repository.ts'
 import { NewRepository, RepositoryPatch } from './repository-fields.ts'
@@ -39,6 +40,7 @@ export interface RepositoryRoutesParts extends RepositoryChangeParts, Idempotenc
   readonly uploads: UploadStore
   readonly archiveDownloads: DownloadStore
   readonly audit: AuditTrail
+  readonly hostWebhooks: HostWebhooks
   readonly baseUrlOf: BaseUrlOf
   /** Throws AppError('invalid') when the host refuses the credential that is about to be stored. */
   readonly checkCredential: (row: RepositoryRow) => Promise<void>
@@ -159,6 +161,7 @@ async function changeRepository(
     })
     if (!after) throw unknown(id)
     if (republished || stored !== null) await parts.catalog.refresh()
+    if (change.webhookId === null) parts.hostWebhooks.removeLater(row)
     if (resync) await parts.queue.request(id, PRIORITY.requested)
   }
   return shown(parts, request, await found(parts.repositories, id))
@@ -173,6 +176,7 @@ async function deleteRepository(parts: RepositoryRoutesParts, { request, caller 
     await parts.audit.recording(request, caller, change)(tx)
   })
   if (freed === null) throw unknown(id)
+  parts.hostWebhooks.removeLater(row)
   await parts.catalog.refresh()
   if (row.vcsType === ARTIFACT) await parts.uploads.release(freed)
   else await (upstream === null ? parts.archives : parts.archiveDownloads).remove(freed)

@@ -16,7 +16,7 @@ export interface FuzzReport {
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const SHOWN = 400
 /** Requests to an operation that nothing can be said to. */
-const SAME = 10
+const SAME = 20
 
 /** Sends `rounds` requests to every operation of a document, made from `seed`, and compares every answer with it. */
 export async function fuzz(world: ContractWorld, api: ApiDocument, seed: number, rounds: number): Promise<FuzzReport> {

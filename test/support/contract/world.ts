@@ -199,6 +199,9 @@ export class ContractWorld {
   /** Repositories and owners that requests add are on a port of this machine where nobody listens: nothing is asked elsewhere. */
   private body(operationId: string, body: Draft['body']): Sent['body'] {
     if (typeof body === 'number') return this.uploads[body % this.uploads.length] ?? null
+    if (body !== null && operationId === 'updatePackage') {
+      return body.replace(/"url":"(?:[^"\\]|\\.)+"/, () => `"url":"${this.app.path('lib.git')}"`)
+    }
     if (body === null || !/repositor|discover/i.test(operationId)) return body
     this.made += 1
     return body.replace(/"url":"(?:[^"\\]|\\.)+"/, () => `"url":"${NOWHERE}/acme/made-${this.made}.git"`)
