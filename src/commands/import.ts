@@ -5,19 +5,30 @@ import { type VerifiedExport, verifyExport } from '../bundle/verify-export.ts'
 import { readConfig } from '../config.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { type Command, EXIT, print, UsageError } from './command.ts'
+import { importOwner, namesOwner } from './import-owner.ts'
 import { progressLine } from './lock-arguments.ts'
 import { type ManagementClient, withManagementApi } from './management-client.ts'
 import { only, pathOf } from './repository-arguments.ts'
 
 /** `import`. */
 export const importCommand: Command = {
-  summary: 'take over an export',
+  summary: 'take over an export, or add every repository of an organisation, group or workspace',
   help: `Usage: package-broker import DIR [--manifest-sha256 SHA256] [--json]
+       package-broker import github:OWNER|gitlab:GROUP/SUB|bitbucket:WORKSPACE|gitea:OWNER [--url https://git.example.com]
+                             [--token-file FILE | --credential-type TYPE --credential-file FILE] [--include GLOBS]
+                             [--exclude GLOBS] [--archived] [--forks] [SETTINGS] [--once] [--no-wait] [--json]
 
-Verifies every file of an export by its manifest, and the manifest by SHA256 where one is given, which export printed.
+Of an owner, every repository that has a composer.json is added, now and as it appears; archived ones and forks when it is
+asked for. It is told what became of each, and why. --url names a server of one's own; --once adds what there is now
+and then looks no more. Done again it changes what is named and looks again. Globs are of paths: acme/php-*.
+Settings of what is added: [--archives lazy|tags|all] [--package-filter GLOBS] [--composer-json-paths GLOBS]
+                           [--sync-interval SECONDS] [--expose-source true|false]
+
+Of an export: verifies every file of an export by its manifest, and the manifest by SHA256 where one is given, which export printed.
 When all of them are right, their packages are taken over as those of an upstream repository, which is the server that the
 export was made from; it is added when it is not there, and need not be reached. Doing it again changes nothing.`,
   async run(args) {
+    if (namesOwner(args)) return importOwner(args)
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,

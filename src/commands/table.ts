@@ -4,6 +4,7 @@ import { audit } from './audit.ts'
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { config } from './config.ts'
+import { discovery } from './discovery.ts'
 import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { filter } from './filter.ts'
@@ -24,6 +25,7 @@ import { verify } from './verify.ts'
 export const COMMANDS: Readonly<Record<string, Command>> = {
   serve,
   repository,
+  discovery,
   artifact,
   package: packages,
   token,
