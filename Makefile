@@ -11,7 +11,9 @@ DESTDIR ?=
 
 MINUTES ?= 10
 
-.PHONY: run test fuzz check build release install bench format migration clean programs
+SEED ?=
+
+.PHONY: run test soak fuzz check build release install bench format migration clean programs
 
 ## Build and serve on :8080 with an embedded database under ./data; prints the administrator token once.
 run: build
@@ -24,6 +26,10 @@ test: programs node_modules/.installed
 ## Requests made at random from the OpenAPI document, for MINUTES; `make test` sends some of them, the same each time.
 fuzz: programs node_modules/.installed
 	FUZZ_MINUTES=$(MINUTES) $(BUN) test test/http/openapi.contract.test.ts
+
+## Random operations, crashes and installs against a model, for MINUTES (30 unless said).
+soak: programs node_modules/.installed
+	$(BUN) test/soak/main.ts $(if $(filter command line environment,$(origin MINUTES)),$(MINUTES),30) $(SEED)
 
 ## Format, lint, types and import rules.
 check: node_modules/.installed
