@@ -1,8 +1,9 @@
 import { and, eq, gt, inArray, lte, notInArray, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
 import type { Alongside, Database } from './database.ts'
+import { askHostAgain } from './host-repositories.ts'
 import { repositories } from './schema.ts'
-import { hostRepositories, webhookDeliveries } from './schema-hosts.ts'
+import { webhookDeliveries } from './schema-hosts.ts'
 
 /** How long a delivery is remembered, in seconds, so that the same one again is dropped. */
 export const REMEMBERED_FOR = 86_400
@@ -67,8 +68,7 @@ export class WebhookTable {
         .returning({ one: sql`1` })
       if (noted.length === 0) throw new RepeatedDeliveryError()
       await tx.update(repositories).set({ lastWebhookAt: now }).where(eq(repositories.id, repositoryId))
-      if (!facts) return
-      await tx.update(hostRepositories).set({ checkedAt: 0 }).where(eq(hostRepositories.repositoryId, repositoryId))
+      if (facts) await askHostAgain(repositoryId)(tx)
     }
   }
 

@@ -3,11 +3,10 @@ import { TestApp } from '../support/app.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
 import { stored } from '../support/stored.ts'
-import { type Delivery, deliver, fromGithub, NOTIFIERS } from '../support/webhooks.ts'
+import { deliver, fromGithub } from '../support/webhooks.ts'
 
 const SECRET = 'secret-of-the-limits'
 const DAY = 86_400
-const GITEA = NOTIFIERS.find(({ vcsType }) => vcsType === 'gitea')
 
 let app: TestApp
 let url: string
@@ -60,21 +59,4 @@ test('deliveries are forgotten with their repository', async () => {
   expect((await remembered()).length).toBeGreaterThan(0)
   await app.ask(`/api/repositories/${id}`, { method: 'DELETE' })
   expect(await remembered()).toEqual([])
-})
-
-test('a change of the repository itself makes what its host says due', async () => {
-  const gitea = { vcs_type: 'gitea', webhook_secret: SECRET }
-  const hosted = await app.addRepository('http://127.0.0.1:1/acme/lib.git', gitea)
-  const columns = 'repository_id, host_id, path, clone_url, archived, visibility, web_url, checked_at'
-  await stored(
-    app,
-    `INSERT INTO host_repositories (${columns}) VALUES (?, '7', 'a/b', 'x', 0, 'public', 'x', 5)`,
-    hosted.id,
-  )
-  const checkedAt = async () => (await stored(app, 'SELECT checked_at FROM host_repositories'))[0]?.checked_at
-  const [push, changed] = [false, true].map((facts) => GITEA?.delivery({ secret: SECRET, facts }))
-  await deliver(app, hosted.id, push as Delivery)
-  expect(await checkedAt()).toBe(5)
-  await deliver(app, hosted.id, changed as Delivery)
-  expect(await checkedAt()).toBe(0)
 })
