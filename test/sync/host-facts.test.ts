@@ -88,6 +88,20 @@ for (const Double of DOUBLES) {
       expect((await p2()).abandoned).toBeUndefined()
     })
 
+    test('a package without a description has that of its repository in lists, and nowhere else', async () => {
+      hosted.description = 'As the host describes it'
+      const silent = repository(`${name}-silent`, { description: undefined })
+      silent.description = 'As the host describes it'
+      const ids = [await stage.add(hosted), await stage.add(silent)].map(({ id }) => id)
+      const shown = async (place: string) => (await (await stage.app.ask(place)).json()) as Record<string, unknown>[]
+      const lists = await Promise.all(ids.map((id) => shown(`/api/packages?repo_id=${id}`)))
+      expect(lists.map(([listed]) => listed?.description)).toEqual([`Library ${name}`, 'As the host describes it'])
+      expect(await shown(`/api/packages/${lists[1]?.[0]?.id}`)).toMatchObject({
+        description: 'As the host describes it',
+      })
+      expect(await (await stage.app.ask(`/p2/${name}-silent.json`)).text()).not.toContain('As the host')
+    })
+
     test('a repository that was renamed is followed by its id, and never another one at its old address', async () => {
       const added = await stage.add(hosted)
       stage.rename(hosted, `renamed-${count}`)

@@ -2,6 +2,7 @@ import { limitsVersions, refusalOf, type Scope } from '../../auth/scope.ts'
 import { latestVersion, orderVersions } from '../../composer/version-order.ts'
 import type { Stability } from '../../composer/version-parser.ts'
 import type { DownloadTable } from '../../store/downloads.ts'
+import type { HostRepositoryTable } from '../../store/host-repositories.ts'
 import type { PackageRow, PackageTable, VersionOutline } from '../../store/packages.ts'
 import type { VersionRow } from '../../store/sync-state.ts'
 import { distOf } from '../dist-link.ts'
@@ -10,6 +11,7 @@ import { distOf } from '../dist-link.ts'
 export interface ShownPackageParts {
   readonly packages: PackageTable
   readonly downloads: DownloadTable
+  readonly hostRepositories: HostRepositoryTable
 }
 
 /**
@@ -23,7 +25,8 @@ export async function shownPackages(parts: ShownPackageParts, scope: Scope, rows
   const totals = await parts.downloads.totals(free)
   const outlines = await parts.packages.outlines(limited)
   const counts = await parts.downloads.versionTotals(limited)
-  return rows.map((row) => {
+  const described = await withDescriptions(parts, rows)
+  return described.map((row) => {
     if (!limitsVersions(scope, row.name)) return shownPackage(row, row.latestVersion, totals.get(row.id) ?? 0)
     const seen = covered(scope, row.name, outlines.get(row.id) ?? [])
     return { ...shownPackage(row, latestOf(seen), sumOf(seen, counts.get(row.id))), updated_at: updatedAt(row, seen) }
@@ -34,9 +37,10 @@ export async function shownPackages(parts: ShownPackageParts, scope: Scope, rows
 export async function shownPackageWithVersions(
   parts: ShownPackageParts,
   scope: Scope,
-  row: PackageRow,
+  stored: PackageRow,
   baseUrl: string,
 ) {
+  const [row = stored] = await withDescriptions(parts, [stored])
   const seen = covered(scope, row.name, await parts.packages.versions(row.id))
   const counts = (await parts.downloads.versionTotals([row.id])).get(row.id) ?? new Map<string, number>()
   const limited = limitsVersions(scope, row.name)
@@ -46,6 +50,20 @@ export async function shownPackageWithVersions(
   )
   if (!limited) return { ...shownPackage(row, row.latestVersion, total), versions }
   return { ...shownPackage(row, latestOf(seen), total), updated_at: updatedAt(row, seen), versions }
+}
+
+/** Packages whose composer.json has no description, with the one that their repository has at its host. */
+async function withDescriptions(
+  { hostRepositories }: ShownPackageParts,
+  rows: readonly PackageRow[],
+): Promise<PackageRow[]> {
+  const silent = rows.filter((row) => row.description === null && row.repositoryId !== null)
+  if (silent.length === 0) return [...rows]
+  const hosts = await hostRepositories.of([...new Set(silent.map((row) => row.repositoryId ?? ''))])
+  return rows.map((row) => ({
+    ...row,
+    description: row.description ?? hosts.get(row.repositoryId ?? '')?.facts?.description ?? null,
+  }))
 }
 
 /** Those of the offered versions of a package that a scope covers. */
