@@ -1,7 +1,7 @@
 import { createAdmission } from './assembly/admission.ts'
 import { discoveriesOf } from './assembly/discoveries.ts'
 import { documentsOf } from './assembly/documents.ts'
-import { createQueue, repositoryRules } from './assembly/sync-work.ts'
+import { openSyncWork, repositoryRules } from './assembly/sync-work.ts'
 import { webhookParts } from './assembly/webhooks.ts'
 import { makeToken, TokenVerifier } from './auth/tokens.ts'
 import type { Config } from './config.ts'
@@ -18,8 +18,7 @@ import { UpstreamSet } from './mirror/upstreams.ts'
 import { PackageCatalog } from './store/catalog.ts'
 import { PolicyCatalog } from './store/policy-catalog.ts'
 import { HostBudgets } from './sync/host-budgets.ts'
-import { credentialsOpener, sourceOpener } from './sync/repository-source.ts'
-import { Scheduler } from './sync/scheduler.ts'
+import { credentialsOpener } from './sync/repository-source.ts'
 
 export type { App }
 
@@ -35,7 +34,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 }
 
 async function assemble(base: Foundation): Promise<App> {
-  const { config, logger, now, tables, secretBox } = base
+  const { config, now, tables, secretBox } = base
   const upstreamSet = new UpstreamSet(tables, credentialsOpener(secretBox), { alone: ownsDatabase(config) })
   const policies = new PolicyCatalog(tables.policyChanges, tables.advisories, tables.filters)
   const catalog = await openCatalog(base, () => Promise.all([upstreamSet.refresh(), policies.refresh()]))
@@ -47,10 +46,8 @@ async function assemble(base: Foundation): Promise<App> {
   if (config.adminToken !== null) verifier.trust(config.adminToken, 'environment')
   const mirror = openMirror({ ...base, upstreams: upstreamSet })
   const parts = { ...base, catalog, policies, upstreamSet, verifier, limits, mirror, budgets: new HostBudgets(now) }
-  const openSource = sourceOpener({ ...parts, ...tables, localRoots: config.localRepositoryRoots })
-  const queue = createQueue({ ...parts, openSource })
-  const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
-  const discoveries = discoveriesOf({ ...parts, queue })
+  const work = openSyncWork(parts)
+  const discoveries = discoveriesOf({ ...parts, ...work })
   const told = { facts, downloadCounts: new DownloadCounts(tables.downloads, now), ...webhookParts(parts) }
   const handler = createHandler({
     ...tables,
@@ -61,16 +58,15 @@ async function assemble(base: Foundation): Promise<App> {
     admission,
     verifier,
     catalog,
-    queue,
+    ...work,
     wakeLooks: () => discoveries.wake(),
-    openSource,
     ...documentsOf(parts),
     baseUrlOf: baseUrlFinder({ baseUrl: config.baseUrl, trustProxy: config.trustProxy, peerOf: facts.peerOf }),
     ...repositoryRules(parts),
     examine: () => examine(base),
     ready: () => checkReady(base, life),
   })
-  return runnable({ ...parts, ...told, queue, scheduler, discoveries, handler, localToken, life })
+  return runnable({ ...parts, ...told, ...work, discoveries, handler, localToken, life })
 }
 
 async function openCatalog({ tables, config }: Foundation, alongside: () => Promise<unknown>): Promise<PackageCatalog> {

@@ -8,6 +8,7 @@ import type { DownloadCounts } from './http/download-counts.ts'
 import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { maintenanceHandler } from './http/maintenance.ts'
 import type { HostWebhooks } from './http/management-api/host-webhooks.ts'
+import type { RepositoryFeed } from './http/management-api/repository-feed.ts'
 import type { RequestFacts } from './http/request-facts.ts'
 import type { createHandler } from './http/server.ts'
 import type { Maintenance } from './maintenance/maintenance.ts'
@@ -68,6 +69,7 @@ export interface Living extends Foundation {
   readonly facts: RequestFacts
   readonly downloadCounts: DownloadCounts
   readonly hostWebhooks: HostWebhooks
+  readonly feed: RepositoryFeed
   readonly handler: App['handler']
   readonly localToken: string
   /** Readiness ends when the stop begins. */
@@ -104,6 +106,7 @@ export function runnable(parts: Living): App {
     },
     async stop(graceMs = DEFAULT_GRACE_MS) {
       parts.life.stopping = true
+      await parts.feed.stop()
       upkeep.pause()
       parts.metrics.stop()
       parts.maintenance.stop()

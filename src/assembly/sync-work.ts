@@ -1,4 +1,5 @@
 import type { Foundation } from '../foundation.ts'
+import { RepositoryFeed } from '../http/management-api/repository-feed.ts'
 import { lookAtUpstream } from '../mirror/look.ts'
 import { COMPOSER } from '../mirror/upstream-address.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
@@ -8,8 +9,9 @@ import { HostFacts } from '../sync/host-facts.ts'
 import { placeFinder } from '../sync/job-place.ts'
 import { SyncQueue } from '../sync/queue.ts'
 import { hostOpener } from '../sync/repository-host.ts'
-import type { sourceOpener } from '../sync/repository-source.ts'
+import { sourceOpener } from '../sync/repository-source.ts'
 import { lookInterval, nextLook } from '../sync/schedule.ts'
+import { Scheduler } from '../sync/scheduler.ts'
 import { syncRepository } from '../sync/sync-repository.ts'
 import type { Parts } from './parts.ts'
 
@@ -25,8 +27,17 @@ type NextLook = (
   since: number,
 ) => Promise<number>
 
+/** Everything that keeps repositories equal to their sources, and what tells of it. */
+export function openSyncWork(parts: Parts & { readonly budgets: HostBudgets }) {
+  const { tables, config, now, logger } = parts
+  const openSource = sourceOpener({ ...parts, ...tables, localRoots: config.localRepositoryRoots })
+  const queue = createQueue({ ...parts, openSource })
+  const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
+  return { openSource, queue, scheduler, feed: openFeed(parts, queue) }
+}
+
 /** The queue of syncs, and what its workers do. */
-export function createQueue(parts: QueueParts): SyncQueue {
+function createQueue(parts: QueueParts): SyncQueue {
   const { tables, config, now, logger, catalog, budgets, upstreamSet } = parts
   const nextLookAt = nextLookFinder(parts)
   const sync = syncParts(parts, nextLookAt)
@@ -79,6 +90,14 @@ function nextLookFinder({ tables, config, now }: Foundation): NextLook {
     const watched = { ...row, probedAt: await tables.repositories.probedAt(row) }
     return nextLook(lookInterval(watched, config.syncInterval, now()), since)
   }
+}
+
+/** What tells clients of the syncs of the queue. */
+function openFeed({ tables, verifier, now, logger }: Parts, queue: SyncQueue): RepositoryFeed {
+  const { repositories, jobs } = tables
+  const feed = new RepositoryFeed({ repositories, jobs, verifier, now, logger })
+  queue.watch((repositoryId) => feed.wake(repositoryId))
+  return feed
 }
 
 /** What adding and changing a repository goes by. */

@@ -79,6 +79,13 @@ export class TokenVerifier {
     return this.lookUp(digest, client)
   }
 
+  /** The callers behind those of these tokens that are neither revoked nor expired, as they are now, by id. */
+  async callers(ids: readonly string[]): Promise<Map<string, Caller>> {
+    const rows = await this.table.findMany(ids)
+    const good = rows.filter(({ expiresAt }) => expiresAt === null || expiresAt > this.now())
+    return new Map(good.map((row) => [row.id, callerOf(row)]))
+  }
+
   /** Forgets what was remembered, so that a change of tokens is effective on the next request. */
   forget(): void {
     this.generation++

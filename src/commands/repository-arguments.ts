@@ -11,7 +11,8 @@ export function report(view: RepositoryView, json: boolean): number {
     ...view.issues.map((issue) => `  skipped ${issue.ref}: ${issue.reason}`),
     ...(view.error_message === null ? [] : [`  ${view.error_message}`]),
   ])
-  return view.status === 'error' ? EXIT.failed : EXIT.done
+  // One that waits for its host keeps its status.
+  return view.status === 'error' || view.error_message !== null ? EXIT.failed : EXIT.done
 }
 
 /** What the host says of it. */

@@ -16,7 +16,7 @@ export const repository: Command = {
        package-broker repository list [--json]
        package-broker repository set ID [--url URL] [--credential-type TYPE --credential-file FILE] [--forget-host-key]
                                      [SETTINGS] [--no-wait] [--json]
-       package-broker repository sync ID [--accept-removals] [--json]
+       package-broker repository sync ID [--accept-removals] [--follow] [--json]
        package-broker repository webhook add ID [--by-hand] [--json]
        package-broker repository webhook remove ID
        package-broker repository remove ID
@@ -34,7 +34,8 @@ add   adds a repository and waits for its first sync. The credential is read fro
       --composer-json-paths 'packages/*' makes each directory with a composer.json there a package of its own.
 set   changes what is named; “default” as interval and empty globs take these back. It waits for the sync that another
       address, credential, filter or --composer-json-paths needs. A negative priority is written --priority=-1.
-sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone.
+sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone; --follow
+      writes each step to standard error, also where that is no terminal.
 webhook add  has the host of the repository notify this server of pushes, at BASE_URL, with the credential of the
       repository; --by-hand and for plain git prints address and secret to be pasted there.`,
   async run(args) {
@@ -80,13 +81,17 @@ async function sync(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { 'accept-removals': { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+    options: {
+      'accept-removals': { type: 'boolean', default: false },
+      follow: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
   })
   const id = only(positionals, 'repository sync needs one id.')
   return withManagementApi(readConfig(), async (api) => {
     const query = values['accept-removals'] ? '?accept_removals=true' : ''
     await api.call('POST', `${pathOf(id)}/sync${query}`)
-    return report(await waitForSync(api, id), values.json)
+    return report(await waitForSync(api, id, values.follow), values.json)
   })
 }
 

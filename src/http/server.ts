@@ -25,6 +25,7 @@ import { readmeRoutes, type VersionRoutesParts, withdrawalRoutes } from './manag
 import { packageRoutes } from './management-api/packages.ts'
 import type { PolicyRoutesParts } from './management-api/policy-entries.ts'
 import { type RepositoryRoutesParts, repositoryRoutes } from './management-api/repositories.ts'
+import { type RepositoryEventParts, repositoryEventRoutes } from './management-api/repository-events.ts'
 import { type TokenRoutesParts, tokenRoutes } from './management-api/tokens.ts'
 import { updatePackageRoute } from './management-api/update-package.ts'
 import { webhookRegistrationRoutes } from './management-api/webhook-registration.ts'
@@ -45,6 +46,7 @@ export interface ServerParts
     DiscoveryRoutesParts,
     RepositoryRoutesParts,
     OwnerDiscoveryRoutesParts,
+    RepositoryEventParts,
     ArtifactRoutesParts,
     ImportRoutesParts,
     TokenRoutesParts,
@@ -134,6 +136,7 @@ function createRouter(
     .use(notifyRoutes(parts))
     .use(discoveryRoutes(parts))
     .use(repositoryRoutes(parts))
+    .use(repositoryEventRoutes(parts))
     .use(ownerDiscoveryRoutes(parts))
     .use(webhookRegistrationRoutes(parts))
     .use(updatePackageRoute(parts))

@@ -98,6 +98,15 @@ export class RepositoryTable {
     return (await this.db.read.select().from(repositories).where(eq(repositories.id, id)).get()) ?? null
   }
 
+  /** Those of these repositories that there are, by id. */
+  async findMany(ids: readonly string[]): Promise<Map<string, RepositoryRow>> {
+    const rows = await this.db.read
+      .select()
+      .from(repositories)
+      .where(inArray(repositories.id, [...ids]))
+    return new Map(rows.map((row) => [row.id, row]))
+  }
+
   /** A page of repositories, oldest first. */
   async list(page: Page): Promise<PageOf<RepositoryRow>> {
     const after =

@@ -68,6 +68,15 @@ export class TokenTable {
     return (await this.db.read.select().from(tokens).where(eq(tokens.id, id)).get()) ?? null
   }
 
+  /** Those of these tokens that there are. */
+  findMany(ids: readonly string[]): Promise<TokenRow[]> {
+    return this.db.read
+      .select()
+      .from(tokens)
+      .where(inArray(tokens.id, [...ids]))
+      .all()
+  }
+
   /** A page of tokens, oldest first. A cursor outside of `within` is as good as an unknown one. */
   async list(page: Page, filter: TokenFilter): Promise<PageOf<TokenRow>> {
     const within = inside(filter.within)

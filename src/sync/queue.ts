@@ -48,6 +48,7 @@ export class SyncQueue {
   private readonly running = new Map<string, { job: JobRow; done: Promise<void>; abort: AbortController }>()
   private readonly breakers: HostBreakers
   private readonly limits: ClaimLimits
+  private readonly watchers: ((repositoryId: string) => void)[] = []
   private timer: ReturnType<typeof setInterval> | null = null
   private looking: Promise<void> | null = null
   private lookAgain = false
@@ -55,6 +56,11 @@ export class SyncQueue {
   constructor(private readonly parts: QueueParts) {
     this.breakers = new HostBreakers(parts.now)
     this.limits = new ClaimLimits({ breakers: this.breakers, budgets: parts.budgets })
+  }
+
+  /** Calls back whenever a job of a repository was asked for, begins or ends in this process. */
+  watch(watcher: (repositoryId: string) => void): void {
+    this.watchers.push(watcher)
   }
 
   /** Begins to claim jobs. */
@@ -81,6 +87,7 @@ export class SyncQueue {
       now,
       options.alongside,
     )
+    this.tell(job)
     if (this.timer !== null) this.look()
     return job
   }
@@ -96,6 +103,10 @@ export class SyncQueue {
     }, graceMs)
     await Promise.all([...this.running.values()].map((entry) => entry.done))
     clearTimeout(timer)
+  }
+
+  private tell({ repositoryId }: JobRow): void {
+    for (const watcher of this.watchers) watcher(repositoryId)
   }
 
   private look(): void {
@@ -124,6 +135,7 @@ export class SyncQueue {
       const abort = new AbortController()
       const done = this.run(job, abort).finally(() => {
         this.running.delete(job.id)
+        this.tell(job)
         this.look()
       })
       this.running.set(job.id, { job, done, abort })
@@ -144,6 +156,7 @@ export class SyncQueue {
     try {
       if (job.attempt > MOST_ATTEMPTS) throw neverEnds()
       await this.parts.repositories.noteSyncing(job.repositoryId)
+      this.tell(job)
       const result = await this.parts.work(job, lease.report, AbortSignal.any([abort.signal, tooLong()]))
       this.breakers.answered(job.host)
       await lease.end()

@@ -65,6 +65,7 @@ export function routeCases({
       statuses: [401, 403, 403, 403, 404],
     },
     'DELETE /api/repositories/:id': { path: '/api/repositories/repo_none', statuses: [401, 403, 403, 403, 404] },
+    'GET /api/repositories/:id/events': { path: '/api/repositories/repo_none/events', statuses: missing },
     'GET /api/repositories/:id/syncs': { path: '/api/repositories/repo_none/syncs', statuses: missing },
     ...entryCases('discoveries', { url: 'nonsense', vcs_type: 'gitea' }, { exclude: 'x' }),
     'POST /api/discoveries': {

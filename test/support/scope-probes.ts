@@ -113,6 +113,7 @@ export const PROBES: Record<string, (subject: Subject, own: string) => Probe[]> 
   'POST /api/repositories/:id/sync': ({ repositoryId }) => [
     { method: 'POST', path: `/api/repositories/${repositoryId}/sync` },
   ],
+  'GET /api/repositories/:id/events': ({ repositoryId }) => [{ path: `/api/repositories/${repositoryId}/events` }],
   'GET /api/repositories/:id/syncs': ({ repositoryId }) => [{ path: `/api/repositories/${repositoryId}/syncs` }],
   'PUT /api/repositories/:id/artifacts': ({ repositoryId }) => [
     { method: 'PUT', path: `/api/repositories/${repositoryId}/artifacts`, body: new Uint8Array(4) },

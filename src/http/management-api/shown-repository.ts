@@ -53,7 +53,7 @@ export async function shownRepositories(
 }
 
 /** True while a job runs or is about to; false while it is put off for its host, which `next_sync_at` tells. */
-function isUnderWay(job: JobRow, row: RepositoryRow, now: number): boolean {
+export function isUnderWay(job: JobRow, row: RepositoryRow, now: number): boolean {
   const putOff = job.runAt > now && job.runAt === row.nextSyncAt && row.errorCode !== null
   return job.state === 'running' || (job.state === 'queued' && !putOff)
 }

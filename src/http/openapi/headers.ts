@@ -35,6 +35,7 @@ export const HEADERS = {
   'Cache-Control': text('Who may keep the answer, and for how long.', 'no-store'),
   'WWW-Authenticate': text('How to authenticate.', 'Basic realm="package-broker", charset="UTF-8"', '^Basic realm='),
   'Retry-After': optional(count('Seconds to wait before the next try.', 60)),
+  'X-Accel-Buffering': text('Proxies send on what comes as it comes.', 'no', '^no$'),
   Allow: text('Methods that are possible at this address.', 'GET, HEAD', '^[A-Z]+(?:, [A-Z]+)*$'),
   Link: optional(
     text(

@@ -1,7 +1,7 @@
 import { Elysia } from 'elysia'
 import { type Caller, coversAllPackages, isUnrestricted } from '../../auth/scope.ts'
 import type { TokenVerifier } from '../../auth/tokens.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, isAppError } from '../../errors.ts'
 import { readJsonBody } from './json-body.ts'
 
 /** Who may use the routes of a feature. */
@@ -31,6 +31,17 @@ export function authenticate(verifier: TokenVerifier, rule: AccessRule, body: Bo
 export function admit(verifier: TokenVerifier, rule: AccessRule, request: Request): Caller | Promise<Caller> {
   const caller = verifier.admit(request)
   return caller instanceof Promise ? caller.then((found) => allowed(found, rule)) : allowed(caller, rule)
+}
+
+/** Whether a caller who was let in before would be let in by this rule now. */
+export function mayStill(caller: Caller, rule: AccessRule): boolean {
+  try {
+    allowed(caller, rule)
+    return true
+  } catch (error) {
+    if (isAppError(error, 'forbidden')) return false
+    throw error
+  }
 }
 
 function allowed(caller: Caller, rule: AccessRule): Caller {
