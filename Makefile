@@ -56,13 +56,14 @@ release: node_modules/.installed
 	done
 	@rm -rf $(RELEASE)/again && cd $(RELEASE) && sha256sum package-broker-* > SHA256SUMS && cat SHA256SUMS
 
-## What was built, its systemd unit and the snippet that makes its user, below DESTDIR and PREFIX.
+## What was built, its systemd units and the snippet that makes its user, below DESTDIR and PREFIX.
 install: $(OUT)
 	install -D -m 0755 $(OUT) $(DESTDIR)$(PREFIX)/bin/package-broker
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	$(OUT) systemd --executable $(PREFIX)/bin/package-broker > $(DESTDIR)$(PREFIX)/lib/systemd/system/package-broker.service
+	$(OUT) systemd --socket > $(DESTDIR)$(PREFIX)/lib/systemd/system/package-broker.socket
 	$(OUT) systemd --sysusers > $(DESTDIR)$(PREFIX)/lib/sysusers.d/package-broker.conf
-	@test -n "$(DESTDIR)" || echo "Next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now package-broker"
+	@test -n "$(DESTDIR)" || echo "Next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now package-broker.socket package-broker"
 
 # Built only when it is missing: what is installed was built before, by somebody who is not root.
 $(OUT):

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { secretText } from './config-secrets.ts'
+import { type Supervision, supervisionOf } from './config-supervision.ts'
 import {
   adminToken,
   baseUrl,
@@ -241,21 +242,9 @@ export function readConfig(environment: Environment = process.env): Config {
   return Object.freeze(config as unknown as Config)
 }
 
-/** What a service manager has set for a process that it started: sd_notify(3), sd_watchdog_enabled(3). */
-export interface Supervision {
-  /** Where it wants to be told of the state of the process. */
-  readonly notifySocket: string | null
-  /** Milliseconds without a sign of life after which it ends the process. */
-  readonly watchdogMs: number | null
-}
-
-/** Reads what the service manager has set; nothing of it is configured by hand. */
-export function readSupervision(environment: Environment = process.env, pid = process.pid): Supervision {
-  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: microseconds, WATCHDOG_PID: watched } = environment
-  // Without WATCHDOG_PID it is meant for whoever reads it.
-  const ours = watched === undefined || Number(watched) === pid
-  const watchdogMs = ours && /^[1-9]\d{0,17}$/.test(microseconds ?? '') ? Number(microseconds) / 1_000 : null
-  return { notifySocket: socket ? socket : null, watchdogMs: socket ? watchdogMs : null }
+/** What a service manager has set; nothing of it is configured by hand. Throws AppError('invalid'). */
+export function readSupervision(): Supervision {
+  return supervisionOf(process.env, process.pid)
 }
 
 /** Name and effective value of every variable; a secret shows only whether it is set. */

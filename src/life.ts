@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 import { socketPath } from './data-directory.ts'
 import { type Foundation, ownsDatabase } from './foundation.ts'
 import type { DownloadCounts } from './http/download-counts.ts'
-import { type Listener, listenOnPort, listenOnSocket } from './http/listen.ts'
+import { type Listener, listenOnInherited, listenOnPort, listenOnSocket } from './http/listen.ts'
 import { maintenanceHandler } from './http/maintenance.ts'
 import type { HostWebhooks } from './http/management-api/host-webhooks.ts'
 import type { RepositoryFeed } from './http/management-api/repository-feed.ts'
@@ -38,8 +38,8 @@ export interface App {
   firstAdminToken(): Promise<string | null>
   /** Begins to run queued syncs, and looks at owners that are due, without the schedule. */
   startWorkers(): void
-  /** Listens, and begins workers, schedule and upkeep. */
-  start(): Promise<Listener>
+  /** Listens, on `HOST` and `PORT` or an inherited socket, and begins workers, schedule and upkeep. */
+  start(socket?: number | null): Promise<Listener>
   /**
    * Resolves as long as nothing is broken that a new process would mend: the database answers. One on a server is not
    * asked, since starting again brings back neither it nor what is known without it.
@@ -93,8 +93,8 @@ export function runnable(parts: Living): App {
       queue.start()
       discoveries.startLooks()
     },
-    async start() {
-      const main = listenOnPort(handler, { host: config.host, port: config.port, facts: parts.facts })
+    async start(socket = null) {
+      const main = listen(parts, socket)
       listeners.push(main)
       const local = maintenanceHandler(parts.maintenance)
       listeners.push(listenOnSocket(handler, { path: socketPath(config), token: localToken, local }))
@@ -123,6 +123,12 @@ export function runnable(parts: Living): App {
       lock.release()
     },
   }
+}
+
+function listen({ handler, config: { host, port }, facts }: Living, socket: number | null): Listener {
+  return socket === null
+    ? listenOnPort(handler, { host, port, facts })
+    : listenOnInherited(handler, { fd: socket, facts })
 }
 
 async function stopStores({ archives, archiveDownloads, uploads, mirror }: Living): Promise<void> {

@@ -22,7 +22,7 @@ database server, a lock, the port), 78 something has to be changed first (a dire
     const config = readConfig()
     const supervision = await Supervision.begin()
     const app = await createApp(config)
-    const listener = await app.start()
+    const listener = await app.start(supervision.socket)
     // Not before it listens: a start that fails must not use up a token that nobody has seen.
     const token = await app.firstAdminToken()
     if (token !== null) announce(token)

@@ -13,14 +13,16 @@ export class Supervision {
   private constructor(
     private readonly notifier: Notifier,
     private readonly watchdogMs: number | null,
+    /** Descriptor of the socket to listen on, when one is open already. */
+    readonly socket: number | null,
   ) {}
 
   /** Reads how this process is supervised, if it is. Throws AppError('unavailable') when nobody can be told. */
   static async begin(): Promise<Supervision> {
-    const { notifySocket, watchdogMs } = readSupervision()
+    const { notifySocket, watchdogMs, socket } = readSupervision()
     const notifier = openNotifier(notifySocket)
     await notifier.tell('STATUS=Starting')
-    return new Supervision(notifier, watchdogMs)
+    return new Supervision(notifier, watchdogMs, socket)
   }
 
   /** It listens. From now on it is said to be alive for as long as `app` is. */

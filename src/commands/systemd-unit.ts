@@ -2,6 +2,19 @@
 export const SYSUSERS = `# Made by “package-broker systemd --sysusers”.
 u package-broker - "package-broker" /var/lib/package-broker -`
 
+/** For systemd.socket(5): the socket that stays open, and lets clients wait, while the service is started again. */
+export const SOCKET_UNIT = `# Made by “package-broker systemd --socket”. HOST and PORT of the service do not count beside it.
+[Unit]
+Description=Socket of package-broker
+
+[Socket]
+ListenStream=8080
+Backlog=4096
+NoDelay=yes
+
+[Install]
+WantedBy=sockets.target`
+
 /**
  * The unit for systemd.service(5). Left open on purpose: the network, memory that is made executable (the compiler of
  * Bun's runtime needs it), and the file system for reading.

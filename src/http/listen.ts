@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { AppError, messageOf } from '../errors.ts'
+import { InheritedSocket } from './inherited-socket.ts'
 import type { LocalHandler } from './maintenance.ts'
 import { errorResponse } from './plugins/error-response.ts'
 import type { RequestFacts } from './request-facts.ts'
@@ -27,6 +28,35 @@ export function listenOnPort(handler: Handler, options: ListenOptions): Listener
   return {
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`,
     stop: stopper(server),
+  }
+}
+
+/**
+ * Listens on a socket that whoever started this process has opened, as file descriptor `fd`.
+ * Throws AppError('unavailable') when that is no listening socket.
+ */
+export function listenOnInherited(handler: Handler, { fd, facts }: { fd: number; facts: RequestFacts }): Listener {
+  const server = serve(handler, { host: '127.0.0.1', port: 0, facts })
+  const socket = openInherited(fd, Number(server.port))
+  facts.attach(server, (port) => socket.peerOf(port))
+  const stop = stopper(server)
+  return {
+    url: `socket:${fd}`,
+    async stop(graceMs) {
+      const until = Date.now() + graceMs
+      await socket.stop()
+      await stop(until - Date.now())
+      await socket.drained(until - Date.now())
+    },
+  }
+}
+
+function openInherited(fd: number, port: number): InheritedSocket {
+  try {
+    return new InheritedSocket(fd, port)
+  } catch (error) {
+    const sentence = `The socket that this process was given cannot be listened on: ${messageOf(error)}`
+    throw new AppError('unavailable', sentence, { cause: error, fault: 'lasting' })
   }
 }
 

@@ -5,14 +5,22 @@ export class RequestFacts {
   private readonly ids = new WeakMap<Request, string>()
   private readonly routes = new WeakMap<Request, string>()
   private server: Pick<Server<undefined>, 'requestIP'> | null = null
+  private senderAt: (port: number) => string | null = () => null
 
-  /** Names the server to ask for addresses. Asked when somebody wants to know: most answers depend on none. */
-  attach(server: Pick<Server<undefined>, 'requestIP'>): void {
+  /**
+   * Names the server to ask for addresses. Asked when somebody wants to know: most answers depend on none. `senderAt` knows
+   * whose bytes come from a port of this machine.
+   */
+  attach(server: Pick<Server<undefined>, 'requestIP'>, senderAt: (port: number) => string | null = () => null): void {
     this.server = server
+    this.senderAt = senderAt
   }
 
   /** Address of the peer, while the request is answered; null over the local socket. */
-  readonly peerOf = (request: Request): string | null => this.server?.requestIP(request)?.address ?? null
+  readonly peerOf = (request: Request): string | null => {
+    const peer = this.server?.requestIP(request) ?? null
+    return peer === null ? null : (this.senderAt(peer.port) ?? peer.address)
+  }
 
   /** Notes the id that a request is answered with. */
   noteId(request: Request, id: string): void {

@@ -4,18 +4,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Installation, type RunningServer } from '../support/binary.ts'
-import { ComposerProject, composerAvailable } from '../support/composer-project.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { Management } from '../support/management.ts'
-import { library, libraryFiles } from '../support/packages.ts'
+import { libraryFiles } from '../support/packages.ts'
 import { refused, slowDownload } from '../support/slow-download.ts'
 
 setDefaultTimeout(120_000)
 
 const BIG = '/dist/acme/big/1.0.0.zip'
-const LIBRARIES = ['acme/one', 'acme/two', 'acme/three', 'acme/four']
-const RESTARTS = 4
 
 let root: string
 let source: GitServer
@@ -27,16 +24,12 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'package-broker-sources-'))
   const files = { ...libraryFiles('acme/big', 'big'), 'data.bin': randomBytes(24_000_000) }
   createGitRepository(join(root, 'acme/big.git'), { commits: [{ files, tags: ['1.0.0'] }] })
-  for (const name of LIBRARIES) {
-    createGitRepository(join(root, `${name}.git`), { commits: [library(name, name, { tags: ['1.0.0'] })] })
-  }
   source = await startGitServer({ root })
   installation = await Installation.create()
   server = await installation.serve()
   admin = server.adminToken ?? ''
   const api = new Management(server.url, admin)
-  for (const name of ['acme/big', ...LIBRARIES])
-    await api.addRepository(`${source.url}/${name}.git`, { archives: 'tags' })
+  await api.addRepository(`${source.url}/acme/big.git`, { archives: 'tags' })
   await server.stop()
 })
 
@@ -80,36 +73,4 @@ test.each([
   server.signal(second)
   // It is killed after a second, and the code is another one then.
   expect(await server.ended(1_000)).toBe(1)
-})
-
-test.skipIf(!composerAvailable)('composer installs through restarts', async () => {
-  server = await installation.serve({ RATE_LIMIT_READONLY: '0', LOG_LEVEL: 'debug' })
-  const port = new URL(server.url).port
-  const token = await new Management(server.url, admin).token()
-  let more = true
-  const failures: string[] = []
-
-  async function installAgainAndAgain(): Promise<void> {
-    const tokens = { [server.url]: token }
-    const require = Object.fromEntries(LIBRARIES.map((name) => [name, '1.0.0']))
-    const project = ComposerProject.create({ repositories: [server.url], tokens, require })
-    while (more) {
-      project.forget()
-      const { code, output } = await project.run('update')
-      if (code !== 0) failures.push(output)
-    }
-    project.remove()
-  }
-
-  const clients = [installAgainAndAgain(), installAgainAndAgain()]
-  for (let restart = 0; restart < RESTARTS; restart++) {
-    // In the middle of an install, wherever that is.
-    const before = server.stdout.length
-    while (!server.stdout.slice(before).includes('/dist/')) await Bun.sleep(5)
-    expect(await server.stop()).toBe(0)
-    server = await installation.serve({ PORT: port, RATE_LIMIT_READONLY: '0', LOG_LEVEL: 'debug' })
-  }
-  more = false
-  await Promise.all(clients)
-  expect(failures).toEqual([])
 })

@@ -143,10 +143,13 @@ describe('the unit', () => {
     const installation = await install()
     const file = join(installation.directory, 'package-broker.service')
     writeFileSync(file, await unit('--executable', await executable()))
+    writeFileSync(join(installation.directory, 'package-broker.socket'), await unit('--socket'))
     const run = (...args: string[]) =>
       Bun.spawnSync([analyze ?? '', ...args, file], { stdout: 'pipe', stderr: 'pipe', env: { LC_ALL: 'C' } })
     const verified = run('verify', '--man=no')
     expect({ code: verified.exitCode, said: verified.stderr.toString() }).toEqual({ code: 0, said: '' })
+    const socket = Bun.spawnSync([analyze ?? '', 'verify', '--man=no', file.replace('.service', '.socket')])
+    expect({ code: socket.exitCode, said: socket.stderr.toString() }).toEqual({ code: 0, said: '' })
     const scored = run('security', '--offline=true', `--threshold=${MOST_EXPOSURE}`, '--no-pager')
     expect({ code: scored.exitCode, said: scored.stderr.toString() }).toEqual({ code: 0, said: '' })
     expect(scored.stdout.toString()).toMatch(/Overall exposure level for package-broker\.service: [01]\.\d/)
@@ -165,6 +168,7 @@ test('make install puts executable, unit and user in place', async () => {
   expect(installed('lib/systemd/system/package-broker.service')).toContain(
     '\nExecStart=/opt/bin/package-broker serve\n',
   )
+  expect(installed('lib/systemd/system/package-broker.socket')).toContain('\nListenStream=8080\n')
   expect(installed('lib/sysusers.d/package-broker.conf')).toMatch(/^u package-broker - /m)
   const version = Bun.spawnSync([join(directory, 'opt/bin/package-broker'), '--version'])
   expect(version.stdout.toString()).toMatch(/^package-broker \d/)
