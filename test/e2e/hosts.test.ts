@@ -117,6 +117,23 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     expect(project.read('vendor/acme/lib/src/Lib.php')).toContain('v1.2.0')
   })
 
+  test('what else the owner has is found, added, and installed', async () => {
+    for (const name of ['tool', 'extra']) {
+      const files = library(`acme/${name}`, `${name} one`, { tags: ['1.0.0'] })
+      flow.repository(name, { commits: [files] })
+    }
+    flow.repository('site', { commits: [{ files: { 'README.md': '# Site' } }] })
+    const found = await flow.discover()
+    expect(found).toMatchObject({ status: 'active', error_code: null, found: 4, failed: 0, gone: 0 })
+    expect(found.added).toBeGreaterThanOrEqual(2)
+    const ids = (await flow.api.call('GET', '/api/repositories')) as ShownRepository[]
+    for (const { id } of ids) await flow.until(id, ({ status }) => status === 'active')
+    project.requires({ 'acme/lib': '^1.2', 'acme/tool': '^1.0', 'acme/extra': '^1.0' })
+    await run('update')
+    expect(project.read('vendor/acme/tool/src/Lib.php')).toContain('tool one')
+    expect(project.read('vendor/acme/extra/src/Lib.php')).toContain('extra one')
+  })
+
   test('while the host refuses everything, what is known is installed', async () => {
     flow.double.instead = () => new Response('', { status: 503 })
     const { git } = flow.double

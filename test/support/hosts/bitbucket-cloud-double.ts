@@ -74,7 +74,7 @@ export class BitbucketCloudDouble extends HostDouble {
     return json({
       pagelen: this.pageSize,
       values: items.map((each) => this.said(each)),
-      ...(more ? { next: `${this.origin}/2.0/repositories/${this.owner}?${query}` } : {}),
+      ...(more ? { next: `${this.api}/2.0/repositories/${this.owner}?${query}` } : {}),
     })
   }
 
@@ -86,7 +86,7 @@ export class BitbucketCloudDouble extends HostDouble {
   }
 
   private said(repository: DoubleRepository): Record<string, unknown> {
-    const page = `bitbucket.example/${repository.path}`
+    const page = `${this.web}/${repository.path}`
     return {
       type: 'repository',
       uuid: uuid(repository.id),
@@ -98,9 +98,9 @@ export class BitbucketCloudDouble extends HostDouble {
       mainbranch: repository.defaultBranch === null ? null : { type: 'branch', name: repository.defaultBranch },
       parent: repository.fork ? { type: 'repository', full_name: 'other/lib' } : null,
       links: {
-        html: { href: `https://${page}` },
+        html: { href: page },
         clone: [
-          { name: 'https', href: `https://octocat@${page}.git` },
+          { name: 'https', href: `${page.replace('://', '://octocat@')}.git` },
           { name: 'ssh', href: `git@bitbucket.example:${repository.path}.git` },
         ],
       },

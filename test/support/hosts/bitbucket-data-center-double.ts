@@ -102,9 +102,9 @@ export class BitbucketDataCenterDouble extends HostDouble {
       links: {
         clone: [
           { href: `ssh://git@dc.example:7999/${key}/${slug}.git`, name: 'ssh' },
-          { href: `https://dc.example/scm/${key}/${slug}.git`, name: 'http' },
+          { href: `${this.web}/scm/${key}/${slug}.git`, name: 'http' },
         ],
-        self: [{ href: `https://dc.example/projects/${key}/repos/${slug}/browse` }],
+        self: [{ href: `${this.web}/projects/${key}/repos/${slug}/browse` }],
       },
     }
   }

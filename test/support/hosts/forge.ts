@@ -21,7 +21,7 @@ const PLACES: Readonly<Record<string, Places>> = {
   GitHub: { api: '/api/v3', stripped: true, web: ['https://github.example'] },
   GitLab: { api: '/api/v4', web: ['https://gitlab.example'] },
   Gitea: { api: '/api/v1', web: ['https://gitea.example'] },
-  'Bitbucket Data Center': { api: '/rest/api/latest', web: ['https://dc.example'], git: '/scm' },
+  'Bitbucket Data Center': { api: '/rest/api/latest', web: ['https://bitbucket.example'], git: '/scm' },
   'Bitbucket Cloud': {
     api: '/2.0',
     web: ['https://octocat@bitbucket.example', 'https://bitbucket.example'],

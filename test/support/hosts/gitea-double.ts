@@ -69,8 +69,8 @@ export class GiteaDouble extends HostDouble {
     return shapes.make('Repository', {
       id: repository.id,
       full_name: repository.path,
-      html_url: `https://gitea.example/${repository.path}`,
-      clone_url: `https://gitea.example/${repository.path}.git`,
+      html_url: `${this.web}/${repository.path}`,
+      clone_url: `${this.web}/${repository.path}.git`,
       default_branch: repository.defaultBranch ?? 'main',
       empty: repository.defaultBranch === null,
       archived: repository.archived,

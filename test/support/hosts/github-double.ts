@@ -93,7 +93,8 @@ export class GithubDouble extends HostDouble {
     const etag = `W/"${Bun.hash(JSON.stringify(this.repositories))}"`
     if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
     const { items, more } = pageOf(this.newestFirst(), page, this.pageSize)
-    const next = `<${this.origin}/orgs/${this.owner}/repos?page=${page + 1}>; rel="next"`
+    const prefix = request.path.startsWith('/api/v3/') ? '/api/v3' : ''
+    const next = `<${this.api}${prefix}/orgs/${this.owner}/repos?page=${page + 1}>; rel="next"`
     return json(
       items.map((each) => shapes.make('minimal-repository', this.said(each))),
       200,
@@ -117,8 +118,8 @@ export class GithubDouble extends HostDouble {
       id: repository.id,
       name: repository.path.split('/').at(-1),
       full_name: repository.path,
-      html_url: `https://github.example/${repository.path}`,
-      clone_url: `https://github.example/${repository.path}.git`,
+      html_url: `${this.web}/${repository.path}`,
+      clone_url: `${this.web}/${repository.path}.git`,
       default_branch: repository.defaultBranch ?? 'main',
       archived: repository.archived,
       fork: repository.fork,

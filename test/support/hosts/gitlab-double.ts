@@ -76,7 +76,7 @@ export class GitlabDouble extends HostDouble {
     if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304 })
     const { items, more } = pageOf(this.newestFirst(), page, this.pageSize)
     query.set('page', String(page + 1))
-    const link = `<${this.origin}/api/v4${path}?${query}>; rel="next", <${this.origin}/api/v4${path}>; rel="first"`
+    const link = `<${this.api}/api/v4${path}?${query}>; rel="next", <${this.api}/api/v4${path}>; rel="first"`
     return json(
       items.map((each) => this.said(each)),
       200,
@@ -99,8 +99,8 @@ export class GitlabDouble extends HostDouble {
     return {
       id: repository.id,
       path_with_namespace: repository.path,
-      web_url: `https://gitlab.example/${repository.path}`,
-      http_url_to_repo: `https://gitlab.example/${repository.path}.git`,
+      web_url: `${this.web}/${repository.path}`,
+      http_url_to_repo: `${this.web}/${repository.path}.git`,
       default_branch: repository.defaultBranch,
       empty_repo: false,
       archived: repository.archived,

@@ -95,6 +95,17 @@ export abstract class HostDouble {
     return `http://127.0.0.1:${this.server.port}`
   }
 
+  /** Where it says that its repositories are: where they can be had, once git is behind it. */
+  protected get web(): string {
+    return this.git === null ? `https://${this.vcsType}.example` : (this.site ?? this.origin)
+  }
+
+  /** Where it says that its API is. */
+  protected get api(): string {
+    if (this.git === null || this.site === null) return this.origin
+    return this.site === 'https://gitlab.com' ? this.site : this.site.replace('://', '://api.')
+  }
+
   /** Throws when an answer was given that the host would not give. */
   async stop(): Promise<void> {
     await this.server.stop(true)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Installation } from '../binary.ts'
 import type { ShownRepository } from '../broker.ts'
+import type { ShownDiscovery } from '../discoveries.ts'
 import { startGitServer } from '../git-http-server.ts'
 import { createGitRepository, type RepositorySpec, type TestGitRepository } from '../git-repository.ts'
 import { Management } from '../management.ts'
@@ -23,6 +24,8 @@ export interface HostFlow {
   ): { hosted: DoubleRepository; source: TestGitRepository }
   /** Adds it with the token of the host, and waits for its first sync. */
   add(hosted: DoubleRepository, more?: Record<string, unknown>): Promise<ShownRepository>
+  /** Has every repository of the owner added, with the token of the host, and waits for the end of the first look. */
+  discover(): Promise<ShownDiscovery>
   /** Waits until the repository is as it should be by then. */
   until(id: string, ready: (view: ShownRepository) => boolean): Promise<ShownRepository>
   stop(): Promise<void>
@@ -68,6 +71,16 @@ export async function cloudFlow(double: HostDouble): Promise<HostFlow> {
 
 /** `pass` lets time pass for a server whose clock stands still. */
 function flow(double: HostDouble, api: Management, pathOf: (path: string) => string, pass = async () => {}) {
+  const shown = async <T>(path: string, ready: (view: T) => boolean): Promise<T> => {
+    const end = Date.now() + PATIENCE_MS
+    for (;;) {
+      const view = (await api.call('GET', path)) as T
+      if (ready(view)) return view
+      if (Date.now() > end) throw new Error(`${path} stays ${JSON.stringify(view)}`)
+      await pass()
+      await Bun.sleep(50)
+    }
+  }
   return {
     double,
     api,
@@ -75,22 +88,19 @@ function flow(double: HostDouble, api: Management, pathOf: (path: string) => str
       const hosted = double.add(name, facts)
       return { hosted, source: createGitRepository(pathOf(`${hosted.path}.git`), spec) }
     },
-    async until(id: string, ready: (view: ShownRepository) => boolean) {
-      const end = Date.now() + PATIENCE_MS
-      for (;;) {
-        const view = (await api.call('GET', `/api/repositories/${id}`)) as ShownRepository
-        if (ready(view)) return view
-        if (Date.now() > end) throw new Error(`the repository stays ${JSON.stringify(view)}`)
-        await pass()
-        await Bun.sleep(50)
-      }
+    async discover() {
+      const url = `${double.site ?? double.origin}/${double.owner}`
+      const created = await api.call('POST', '/api/discoveries', { url, ...credential(double) })
+      const { id } = created as ShownDiscovery
+      return shown<ShownDiscovery>(`/api/discoveries/${id}`, ({ looking, status }) => !looking && status !== 'pending')
     },
+    until: (id: string, ready: (view: ShownRepository) => boolean) =>
+      shown<ShownRepository>(`/api/repositories/${id}`, ready),
     add: (hosted: DoubleRepository, more: Record<string, unknown> = {}) =>
-      api.addRepository((double.site ?? double.origin) + double.gitPath(hosted), {
-        vcs_type: double.vcsType,
-        credential_type: 'token',
-        auth_credentials: double.token,
-        ...more,
-      }),
+      api.addRepository((double.site ?? double.origin) + double.gitPath(hosted), { ...credential(double), ...more }),
   }
+}
+
+function credential(double: HostDouble): Record<string, unknown> {
+  return { vcs_type: double.vcsType, credential_type: 'token', auth_credentials: double.token }
 }
