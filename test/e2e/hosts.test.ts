@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { ShownRepository } from '../support/broker.ts'
 import { ComposerProject, composerAvailable } from '../support/composer-project.ts'
+import { until } from '../support/discoveries.ts'
 import type { TestGitRepository } from '../support/git-repository.ts'
 import { BitbucketCloudDouble } from '../support/hosts/bitbucket-cloud-double.ts'
 import { BitbucketDataCenterDouble } from '../support/hosts/bitbucket-data-center-double.ts'
@@ -9,6 +10,7 @@ import { GithubDouble } from '../support/hosts/github-double.ts'
 import { GitlabDouble } from '../support/hosts/gitlab-double.ts'
 import type { DoubleRepository, HostDouble } from '../support/hosts/host-double.ts'
 import { cloudFlow, executableFlow, type HostFlow } from '../support/hosts/host-flow.ts'
+import type { HostedView } from '../support/hosts/host-stage.ts'
 import { library } from '../support/packages.ts'
 import { NOTIFIERS } from '../support/webhooks.ts'
 
@@ -63,7 +65,7 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     })
     hosted = made.hosted
     source = made.source
-    repository = await flow.add(hosted, { webhook_secret: notifier?.secret })
+    repository = await flow.add(hosted)
     project = ComposerProject.create({
       repositories: [flow.url],
       tokens: { [flow.url]: await flow.api.token({ allowed_package_prefixes: ['acme/'] }) },
@@ -78,6 +80,13 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     const { code, output } = await project.run(...args)
     expect({ code, output }).toMatchObject({ code: 0 })
     return output
+  }
+
+  /** What the host sends to where it was told to; the status of the answer. */
+  async function notify(secret: string, facts = false): Promise<number> {
+    const [hook] = [...flow.double.hooks.values()]
+    const { headers = {}, body = '' } = notifier?.delivery({ secret, facts }) ?? {}
+    return (await fetch(hook?.url ?? '', { method: 'POST', headers, body })).status
   }
 
   test('the credential opens the API and git, each in its way', () => {
@@ -102,15 +111,12 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     expect(project.locked()[0]).toMatchObject({ version: 'dev-main', dist: { reference: source.resolve('main') } })
   })
 
-  test('a release that a signed webhook tells of is installed, and one that nobody signed tells of nothing', async () => {
+  test('a release that the registered webhook tells of is installed, and one that nobody signed tells of nothing', async () => {
     source.commit(library('acme/lib', 'v1.2.0', { tags: ['v1.2.0'] }))
-    const shown = (await flow.api.call('GET', `/api/repositories/${repository.id}`)) as { webhook_url: string }
-    const deliver = (secret: string) => {
-      const { headers = {}, body = '' } = notifier?.delivery({ secret }) ?? {}
-      return fetch(shown.webhook_url, { method: 'POST', headers, body })
-    }
-    expect((await deliver((notifier?.secret ?? '').replace(/..$/, 'AA'))).status).toBe(401)
-    expect((await deliver(notifier?.secret ?? '')).status).toBe(202)
+    await flow.api.call('POST', `/api/repositories/${repository.id}/webhook`)
+    const [hook] = [...flow.double.hooks.values()]
+    expect(await notify((hook?.secret ?? '').replace(/..$/, '00'))).toBe(401)
+    expect(await notify(hook?.secret ?? '')).toBe(202)
     await flow.until(repository.id, ({ versions }) => versions === 4)
     project.requires({ 'acme/lib': '^1.2' })
     await run('update')
@@ -134,6 +140,17 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
     expect(project.read('vendor/acme/extra/src/Lib.php')).toContain('extra one')
   })
 
+  test('what is archived at the host is abandoned to composer', async () => {
+    hosted.archived = true
+    const [hook] = [...flow.double.hooks.values()]
+    expect(await notify(hook?.secret ?? '', true)).toBe(202)
+    const asked = (view: ShownRepository) => (view as HostedView).host?.archived === flow.double.archives
+    await flow.until(repository.id, asked)
+    const output = await run('update')
+    expect(output.includes('Package acme/lib is abandoned')).toBe(flow.double.archives)
+    expect(output).not.toContain('Package acme/tool is abandoned')
+  })
+
   test('while the host refuses everything, what is known is installed', async () => {
     flow.double.instead = () => new Response('', { status: 503 })
     const { git } = flow.double
@@ -148,5 +165,13 @@ describe.skipIf(!composerAvailable).each(HOSTS)('from %s to composer install', (
       flow.double.git = git
     }
     expect(await flow.api.sync(repository.id)).toMatchObject({ status: 'active' })
+  })
+
+  test('the webhook goes with the repository', async () => {
+    await flow.api.call('DELETE', `/api/repositories/${repository.id}`)
+    await until(
+      () => flow.double.hooks.size,
+      (left) => left === 0,
+    )
   })
 })
