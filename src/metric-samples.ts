@@ -83,6 +83,24 @@ function addArchives(metrics: Metrics, { archives, archiveDownloads }: Sampled):
     samples: () => Object.entries(stores).flatMap(([store, { counts }]) => counted(counts, { store })),
   })
   metrics.sampled({
+    name: 'archive_jobs',
+    help: 'Archives being built or fetched, and those that wait for their turn.',
+    kind: 'gauge',
+    labels: ['store', 'state'],
+    samples: () =>
+      Object.entries(stores).flatMap(([store, { queue }]) => [
+        { value: queue.running, labels: { store, state: 'running' } },
+        { value: queue.waiting, labels: { store, state: 'waiting' } },
+      ]),
+  })
+  metrics.sampled({
+    name: 'archive_jobs_refused_total',
+    help: 'Archives that were not built or fetched because too many waited.',
+    kind: 'counter',
+    labels: ['store'],
+    samples: () => Object.entries(stores).map(([store, { queue }]) => ({ value: queue.refused, labels: { store } })),
+  })
+  metrics.sampled({
     name: 'archive_bytes',
     help: 'Bytes of archives on disk, by store.',
     kind: 'gauge',

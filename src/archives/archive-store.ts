@@ -4,6 +4,7 @@ import type { Snapshot } from '../git/snapshot.ts'
 import { ArchiveCache, type ArchiveUpkeep } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey, ArchiveRecord } from './archive-index.ts'
 import { type BuiltArchive, buildArchive } from './build-archive.ts'
+import { type FairBounds, FairQueue, Ticket } from './fair-queue.ts'
 import type { FileSystem } from './file-system.ts'
 import { serverStopping, settlesWithin } from './stopping.ts'
 import { WorkQueue } from './work-queue.ts'
@@ -18,10 +19,8 @@ export interface ArchiveStoreOptions {
   /** Bytes of other archives that count too and are not deleted here. */
   readonly otherBytes?: () => number
   readonly index: ArchiveIndex
-  /** Builds at a time, the fetch of the snapshot included. Default 2. */
-  readonly concurrency?: number
-  /** Builds that may wait for their turn. Default 256. */
-  readonly queueLimit?: number
+  /** Builds at a time, the fetch of the snapshot included, and builds that may wait for their turn. */
+  readonly bounds?: Partial<FairBounds>
   /** How long an archive is safe from eviction after a use. Default 5 minutes. */
   readonly evictionGrace?: number
   /** How long `stop` waits for builds before it aborts them. Default 10 seconds. */
@@ -34,11 +33,23 @@ export interface ArchiveStoreOptions {
   readonly fs?: FileSystem
 }
 
+/** Who wants an archive, and where its files are: what places in the queue are counted by. */
+export interface ArchiveAsker {
+  /** The server that is read from; default is this machine. */
+  readonly host?: string
+  /** Whose turn it takes; default is one for all who say nothing. */
+  readonly client?: string
+  /** Aborted when this one does not want it any more. */
+  readonly signal?: AbortSignal
+}
+
 /** Makes the files of the commit an archive is wanted of. The signal is aborted when the store stops. */
 export type OpenSnapshot = (signal: AbortSignal) => Promise<Snapshot>
 
-const DEFAULT_CONCURRENCY = 2
-const DEFAULT_QUEUE_LIMIT = 256
+/** Most of the time of a build goes into waiting for its host; what is held meanwhile is the pack that came so far. */
+const DEFAULT_BOUNDS: FairBounds = { atOnce: 8, perHost: 3, perClient: 4, waiting: 1_000 }
+/** Zips written at a time, out of snapshots that are complete: more of them would not be faster on one thread. */
+const ZIPS_AT_ONCE = 2
 const DEFAULT_EVICTION_GRACE_MS = 5 * 60 * 1000
 const DEFAULT_STOP_GRACE_MS = 10 * 1000
 const TOUCH_EVERY_MS = 5 * 60 * 1000
@@ -57,8 +68,9 @@ export class ArchiveStore {
   readonly #options: ArchiveStoreOptions
   readonly #cache: ArchiveCache
   readonly #emit: (event: ArchiveEvent) => void
-  readonly #builds: WorkQueue
-  readonly #flights = new Map<string, Promise<ArchiveFile>>()
+  readonly #builds: FairQueue
+  readonly #zips = new WorkQueue(ZIPS_AT_ONCE, Number.POSITIVE_INFINITY)
+  readonly #flights = new Map<string, { readonly file: Promise<ArchiveFile>; readonly ticket: Ticket }>()
   readonly #abort = new AbortController()
   #stopped: Promise<void> | null = null
 
@@ -66,7 +78,7 @@ export class ArchiveStore {
     this.#options = options
     this.#cache = cache
     this.#emit = emit
-    this.#builds = new WorkQueue(options.concurrency ?? DEFAULT_CONCURRENCY, options.queueLimit ?? DEFAULT_QUEUE_LIMIT)
+    this.#builds = new FairQueue({ ...DEFAULT_BOUNDS, ...options.bounds })
   }
 
   /** Opens the directory, deletes unfinished files of an earlier process, and learns what is there. */
@@ -87,24 +99,33 @@ export class ArchiveStore {
 
   /**
    * The archive, built from `snapshot()` when it is not on disk. However many callers ask for a key at the same time,
-   * it is built once. A caller whose signal aborts gets the signal's reason at once; the build goes on for the others
-   * and for the cache. Failures are not remembered: the next call tries again.
+   * it is built once, as soon as the turn of any of them has come. A caller whose signal aborts gets the signal's reason
+   * at once; the build goes on for the others and for the cache. Failures are not remembered: the next call tries again.
    *
    * Throws AppError: 'unavailable' when too many builds wait, the store stops, or the commit no longer gives the bytes
    * that were published; 'disk_full'; 'invalid' for an unusable key or file names; and what `snapshot()` throws.
    */
-  async get(key: ArchiveKey, snapshot: OpenSnapshot, signal?: AbortSignal): Promise<ArchiveFile> {
+  async get(key: ArchiveKey, snapshot: OpenSnapshot, asker: ArchiveAsker = {}): Promise<ArchiveFile> {
     const id = identify(key)
+    const { host = '', client = '', signal } = asker
     signal?.throwIfAborted()
     let flight = this.#flights.get(id)
-    if (flight) this.counts.joined++
-    else {
-      flight = this.#load(key, snapshot).finally(() => this.#flights.delete(id))
+    if (flight) {
+      this.counts.joined++
+      this.#builds.join(flight.ticket, client)
+    } else {
+      const ticket = new Ticket(host, client)
+      flight = { ticket, file: this.#load(key, snapshot, ticket).finally(() => this.#flights.delete(id)) }
       this.#flights.set(id, flight)
       // Callers may all have left; a failed build has been reported as an event by then.
-      flight.catch(() => {})
+      flight.file.catch(() => {})
     }
-    return unlessAborted(flight, signal)
+    return unlessAborted(flight.file, signal)
+  }
+
+  /** Builds that run and wait, and those that were turned away since the start. */
+  get queue(): Pick<FairQueue, 'running' | 'waiting' | 'refused'> {
+    return this.#builds
   }
 
   /** Bytes of all archives on disk. */
@@ -152,7 +173,7 @@ export class ArchiveStore {
     await this.#cache.close()
   }
 
-  async #load(key: ArchiveKey, snapshot: OpenSnapshot): Promise<ArchiveFile> {
+  async #load(key: ArchiveKey, snapshot: OpenSnapshot, ticket: Ticket): Promise<ArchiveFile> {
     const record = await this.#options.index.find(key)
     const file = record && (await this.#fromDisk(record))
     this.counts[file ? 'found' : 'absent']++
@@ -160,7 +181,7 @@ export class ArchiveStore {
     if (this.#stopped) throw serverStopping()
     if (record && record.format !== ZIP_FORMAT) throw otherBytes(key)
     try {
-      return await this.#builds.run(() => this.#build(key, snapshot, record))
+      return await this.#builds.run(ticket, () => this.#build(key, snapshot, record))
     } catch (error) {
       this.#emit({ type: 'failed', key, error })
       throw error
@@ -179,7 +200,7 @@ export class ArchiveStore {
     signal.throwIfAborted()
     const temp = await this.#cache.createTemp()
     try {
-      const built = await buildArchive(snapshot, temp, signal)
+      const built = await this.#zips.run(() => buildArchive(snapshot, temp, signal))
       if (published) this.#assertPublished(key, published, built)
       const path = await this.#cache.adopt(temp, built)
       const { size, sha1, sha256, warnings } = built

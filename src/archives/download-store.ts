@@ -3,7 +3,7 @@ import { isAppError } from '../errors.ts'
 import { ArchiveCache, type ArchiveUpkeep } from './archive-cache.ts'
 import type { ArchiveEvent, ArchiveFile, ArchiveIndex, ArchiveKey, ArchiveRecord } from './archive-index.ts'
 import { downloadArchive, pauseBeforeRetry, type WantedArchive } from './download.ts'
-import { DownloadSlots } from './download-slots.ts'
+import { type FairBounds, FairQueue, Ticket } from './fair-queue.ts'
 import type { FileSystem } from './file-system.ts'
 import { IncomingArchive } from './incoming-archive.ts'
 import { RecentFailures } from './recent-failures.ts'
@@ -32,6 +32,8 @@ export interface DownloadStoreOptions {
   readonly fs?: FileSystem
 }
 
+/** A download takes no memory to speak of. Composer asks again at once when it is turned away, so many may wait. */
+const BOUNDS: FairBounds = { atOnce: 48, perHost: 16, perClient: 24, waiting: 2_000 }
 const DEFAULT_EVICTION_GRACE_MS = 5 * 60 * 1000
 const DEFAULT_STOP_GRACE_MS = 10 * 1000
 const DEFAULT_LONGEST_MS = 10 * 60 * 1000
@@ -53,9 +55,9 @@ export class DownloadStore {
   readonly #emit: (event: ArchiveEvent) => void
   readonly #clock: () => number
   readonly #fs: FileSystem
-  readonly #slots = new DownloadSlots()
+  readonly #slots = new FairQueue(BOUNDS)
   readonly #failures: RecentFailures
-  readonly #incoming = new Map<string, IncomingArchive>()
+  readonly #incoming = new Map<string, { readonly archive: IncomingArchive; readonly ticket: Ticket }>()
   readonly #abort = new AbortController()
   #stopped: Promise<void> | null = null
 
@@ -94,23 +96,30 @@ export class DownloadStore {
   }
 
   /**
-   * The archive, from disk or on its way. However many ask for a key at the same time, it is fetched once, and to its
-   * end even when all of them leave. A failure of the upstream is repeated for some seconds without asking it again.
+   * The archive, from disk or on its way. However many ask for a key at the same time, it is fetched once, as soon
+   * as the turn of any of them has come, and to its end even when all of them leave. `client` is whose turn it takes. A failure of the upstream is repeated for some seconds without asking it again.
    *
    * What is returned fails with AppError: 'upstream' when the archive cannot be had or is not the one that was wanted;
    * 'unavailable' when too many wait or the store stops; 'disk_full'; and what `wanted.open` throws.
    */
-  get(wanted: WantedArchive): IncomingArchive {
+  get(wanted: WantedArchive, client = ''): IncomingArchive {
     const id = identify(wanted.key)
     const known = this.#incoming.get(id)
     if (known) {
       this.counts.joined++
-      return known
+      this.#slots.join(known.ticket, client)
+      return known.archive
     }
-    const incoming = new IncomingArchive(this.#fs)
-    this.#incoming.set(id, incoming)
-    void this.#fill(id, wanted, incoming)
-    return incoming
+    const archive = new IncomingArchive(this.#fs)
+    const ticket = new Ticket(wanted.host, client)
+    this.#incoming.set(id, { archive, ticket })
+    void this.#fill(id, wanted, archive, ticket)
+    return archive
+  }
+
+  /** Downloads that run and wait, and those that were turned away since the start. */
+  get queue(): Pick<FairQueue, 'running' | 'waiting' | 'refused'> {
+    return this.#slots
   }
 
   /** The archive when it is on disk with the recorded bytes, else null. Never fetches. */
@@ -143,9 +152,9 @@ export class DownloadStore {
   }
 
   /** Brings an archive to its end, whatever that is. Never throws. */
-  async #fill(id: string, wanted: WantedArchive, incoming: IncomingArchive): Promise<void> {
+  async #fill(id: string, wanted: WantedArchive, incoming: IncomingArchive, ticket: Ticket): Promise<void> {
     try {
-      const file = await this.#load(id, wanted, incoming)
+      const file = await this.#load(id, wanted, incoming, ticket)
       this.#incoming.delete(id)
       await incoming.finish(file)
     } catch (error) {
@@ -154,7 +163,7 @@ export class DownloadStore {
     }
   }
 
-  async #load(id: string, wanted: WantedArchive, incoming: IncomingArchive): Promise<ArchiveFile> {
+  async #load(id: string, wanted: WantedArchive, incoming: IncomingArchive, ticket: Ticket): Promise<ArchiveFile> {
     const record = await this.#options.index.find(wanted.key)
     const file = record && (await this.#fromDisk(record))
     this.counts[file ? 'found' : 'absent']++
@@ -162,7 +171,7 @@ export class DownloadStore {
     this.#failures.check(id)
     if (this.#stopped) throw serverStopping()
     try {
-      return await this.#slots.run(wanted.host, () => this.#fetch(wanted, record, incoming))
+      return await this.#slots.run(ticket, () => this.#fetch(wanted, record, incoming))
     } catch (error) {
       this.#failures.note(id, error)
       await this.#tell(wanted, error)

@@ -74,9 +74,8 @@ function syncParts(parts: QueueParts, nextLookAt: NextLook) {
     hostFacts: new HostFacts({ ...parts, ...tables, openHost: hostOpener(parts) }),
     archives: {
       known: (repositoryId: string) => tables.archives.shasums(repositoryId),
-      build: async (
-        ...[place, source, signal]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>
-      ) => (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
+      build: async (...[place, source, asker]: Parameters<Parameters<typeof syncRepository>[0]['archives']['build']>) =>
+        (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), asker)).sha1,
     },
     nextLookAt: (row: RepositoryRow) => nextLookAt(row, now()),
     now,

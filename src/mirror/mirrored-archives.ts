@@ -60,12 +60,12 @@ export class MirroredArchives {
     return question.ask ? this.offered(question, covers) : null
   }
 
-  /** The archive: from disk, or on its way. Null when it is not stored and no upstream may be asked for it. */
-  async get(archive: MirroredArchive): Promise<ArchiveFile | IncomingArchive | null> {
+  /** The archive: from disk, or on its way. Null when it is not stored and no upstream may be asked for it. `client` is whose turn it takes. */
+  async get(archive: MirroredArchive, client: string): Promise<ArchiveFile | IncomingArchive | null> {
     const { upstream } = archive
     return upstream === null
       ? this.parts.store.peek(keyOf(archive))
-      : this.parts.store.get(this.wanted({ ...archive, upstream }))
+      : this.parts.store.get(this.wanted({ ...archive, upstream }), client)
   }
 
   private remembered(known: KnownDist, ask: boolean): MirroredArchive | null {

@@ -1,17 +1,25 @@
 import { isAppError } from '../errors.ts'
 import { Pacer } from '../pacer.ts'
+import { hostPlace } from '../sources/host-place.ts'
 import type { Source } from '../sources/source.ts'
 import { type ArchivePlace, placeKey } from '../store/archives.ts'
 import type { JobProgress } from '../store/jobs.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import type { SyncOutcome, VersionDraft } from '../store/sync-state.ts'
 
+/** Whose turn a build takes, and at which host; all syncs together are one client. */
+export interface BuildAsker {
+  readonly host: string
+  readonly client: string
+  readonly signal: AbortSignal
+}
+
 /** What a sync asks of the archive store. */
 export interface ArchiveParts {
   /** SHA-1 of every archive of a repository that was ever built, by `placeKey`. */
   known(repositoryId: string): Promise<ReadonlyMap<string, string>>
   /** Builds the archive of a commit, or of a directory in it, unless it is there; returns its SHA-1. */
-  build(place: ArchivePlace, source: Source, signal: AbortSignal): Promise<string>
+  build(place: ArchivePlace, source: Source, asker: BuildAsker): Promise<string>
 }
 
 /**
@@ -29,13 +37,14 @@ export async function prepareArchives(
   if (undecided.length === 0) return outcome
   const shasums = new Map(await archives.known(row.id))
   const pace = new Pacer(request.signal)
+  const asker = { host: hostPlace(row.url), client: 'sync', signal: request.signal }
   for (const [done, { reference, path, kind }] of undecided.entries()) {
     await pace.step()
     const wanted = row.archives === 'all' || (row.archives === 'tags' && kind === 'tag')
     const key = placeKey({ reference, path })
     if (!wanted || shasums.has(key)) continue
     request.report({ done, total: undecided.length, step: 'building archives' })
-    const sha1 = await built(() => archives.build({ repositoryId: row.id, reference, path }, source, request.signal))
+    const sha1 = await built(() => archives.build({ repositoryId: row.id, reference, path }, source, asker))
     if (sha1 !== null) shasums.set(key, sha1)
   }
   const decide = (draft: VersionDraft): VersionDraft => ({

@@ -55,19 +55,19 @@ describe('get', () => {
     }
     const leaver = new AbortController()
     const reason = new Error('client went away')
-    const first = store.get(keyOf('c1'), slow, leaver.signal)
+    const first = store.get(keyOf('c1'), slow, { signal: leaver.signal })
     const second = store.get(keyOf('c1'), slow)
     leaver.abort(reason)
     await expect(first).rejects.toBe(reason)
     gate.resolve()
     expect((await second).size).toBeGreaterThan(0)
-    await expect(store.get(keyOf('c2'), unwanted, AbortSignal.abort(reason))).rejects.toBe(reason)
+    await expect(store.get(keyOf('c2'), unwanted, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
 
   test('the only caller leaves, the build still ends in the cache', async () => {
     const { store, events } = await open()
     const leaver = new AbortController()
-    const left = store.get(keyOf('c1'), source('x'), leaver.signal)
+    const left = store.get(keyOf('c1'), source('x'), { signal: leaver.signal })
     leaver.abort()
     await expect(left).rejects.toThrow()
     while (events.length === 0) await Bun.sleep(1)
@@ -186,7 +186,7 @@ describe('published bytes', () => {
 
 describe('the queue', () => {
   test('bounds builds at a time and builds that wait', async () => {
-    const { store } = await open({ concurrency: 2, queueLimit: 3 })
+    const { store } = await open({ bounds: { atOnce: 2, waiting: 3 } })
     const gate = Promise.withResolvers<void>()
     let running = 0
     let most = 0
@@ -210,7 +210,7 @@ describe('the queue', () => {
 
 describe('stop', () => {
   test('waits for what runs, fails what waits, refuses what comes, serves what is there', async () => {
-    const { store, directory } = await open({ concurrency: 1 })
+    const { store, directory } = await open({ bounds: { atOnce: 1 } })
     await store.get(keyOf('there'), source('there'))
     const gate = Promise.withResolvers<void>()
     const running = store.get(keyOf('c1'), async () => {

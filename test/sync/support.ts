@@ -78,8 +78,8 @@ export class SyncStage {
       }),
       archives: {
         known: (id: string) => index.shasums(id),
-        build: async (...[place, source, signal]: BuildArguments) =>
-          (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), signal)).sha1,
+        build: async (...[place, source, { signal }]: BuildArguments) =>
+          (await archives.get(place, (stop) => source.snapshot(place.reference, place.path, stop), { signal })).sha1,
       },
       nextLookAt: async (row: RepositoryRow) => nextLook(row.syncInterval ?? options.interval ?? 900, now()),
       now,

@@ -59,7 +59,7 @@ export async function findArchive(
   const published = await publishedFiles(parts, request)
   if (!published || refusalOf(scope, name, published) !== null) throw unavailable(scope, name)
   await refuseBlocked(parts, name, published)
-  const archive = await publishedArchive(parts, published)
+  const archive = await publishedArchive(parts, published, caller.actor)
   if (!archive) throw unavailable(scope, name)
   return { archive, version: published }
 }

@@ -2,11 +2,12 @@ import type { ArchiveFile } from '../../archives/archive-index.ts'
 import { IncomingArchive } from '../../archives/incoming-archive.ts'
 import { type Caller, refusalOf, type ScopedVersion } from '../../auth/scope.ts'
 import { MALWARE, readFilterLists } from '../../composer/filter-list.ts'
-import { AppError, isAppError } from '../../errors.ts'
+import { isAppError } from '../../errors.ts'
 import type { MirroredArchives } from '../../mirror/mirrored-archives.ts'
 import type { Mirror, MirroredDocument } from '../../mirror/upstream.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PolicyCatalog } from '../../store/policy-catalog.ts'
+import { soonEnough } from '../soon-enough.ts'
 import { needsWholeArchive } from './archive-response.ts'
 import { refuseListed } from './blocked-versions.ts'
 import { type DistRequest, noSuchArchive, refuseOutside, unavailable } from './dist.ts'
@@ -18,9 +19,6 @@ export interface UpstreamDistParts {
   readonly catalog: PackageCatalog
   readonly mirroredArchives: MirroredArchives
 }
-
-/** Longest wait for the first byte, in milliseconds: a little shorter than a silent connection lasts. */
-const LONGEST_WAIT_MS = 240_000
 
 /**
  * An archive of an upstream by its id: complete, or as soon as there is something of it to send. Of a name that is owned
@@ -43,7 +41,7 @@ export async function findUpstreamArchive(
   )
   if (!found) throw unavailable(scope, name)
   const judgedBy = await refuseFiltered(parts, name, found.facts, ask)
-  const held = await parts.mirroredArchives.get(found)
+  const held = await parts.mirroredArchives.get(found, caller.actor)
   if (!held) throw noSuchArchive()
   const archive = held instanceof IncomingArchive ? await readable(held, request) : held
   return { archive, version: found.facts, judgedBy }
@@ -84,17 +82,4 @@ function isOwned(catalog: PackageCatalog, name: string): boolean {
 async function readable(incoming: IncomingArchive, request: Request): Promise<ArchiveFile | IncomingArchive> {
   const ready = needsWholeArchive(request) ? incoming.finished() : incoming.started()
   return (await soonEnough(ready)) ?? incoming
-}
-
-async function soonEnough<T>(promise: Promise<T>): Promise<T> {
-  let timer: Timer | undefined
-  const late = new Promise<never>((_, reject) => {
-    const sentence = 'The archive is still being fetched; try again in a minute.'
-    timer = setTimeout(() => reject(new AppError('unavailable', sentence)), LONGEST_WAIT_MS)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

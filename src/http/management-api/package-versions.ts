@@ -34,7 +34,7 @@ export function readmeRoutes(parts: VersionRoutesParts) {
       const row = await findPackage(parts.packages, caller, params.id)
       const version = await findVersion(parts.packages, row, wanted)
       if (version.hiddenAt !== null || refusalOf(caller.scope, row.name, version) !== null) throw noSuchVersion(wanted)
-      return readmeResponse(parts, row, version)
+      return readmeResponse(parts, caller, row, version)
     },
     { detail: PACKAGE_OPERATIONS.readme },
   )

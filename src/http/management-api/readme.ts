@@ -1,4 +1,5 @@
 import { readTopLevelFile } from '../../archives/top-level-file.ts'
+import type { Caller } from '../../auth/scope.ts'
 import { AppError } from '../../errors.ts'
 import type { PackageRow } from '../../store/packages.ts'
 import type { VersionRow } from '../../store/sync-state.ts'
@@ -17,10 +18,15 @@ const NAMES = ['readme.md', 'readme.markdown', 'readme', 'readme.txt', 'readme.r
  * The README of a version as text, out of its archive, which is built when it is not on disk. Never as HTML: it is
  * somebody else's text. Throws AppError('not_found') when there is none, and AppError('upstream').
  */
-export async function readmeResponse(parts: ReadmeParts, row: PackageRow, version: VersionRow): Promise<Response> {
+export async function readmeResponse(
+  parts: ReadmeParts,
+  caller: Caller,
+  row: PackageRow,
+  version: VersionRow,
+): Promise<Response> {
   const { repositoryId } = row
   const { reference, path } = version
-  const archive = repositoryId && (await publishedArchive(parts, { repositoryId, reference, path }))
+  const archive = repositoryId && (await publishedArchive(parts, { repositoryId, reference, path }, caller.actor))
   const file = archive ? await readTopLevelFile(archive.path, chooseReadme, LARGEST_README) : null
   if (!file) {
     throw new AppError('not_found', `Version ${version.version} has no README of at most ${LARGEST_README} bytes.`)
