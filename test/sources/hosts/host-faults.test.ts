@@ -1,21 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { hostFailureReason } from '../../../src/sources/hosts/failure.ts'
 import type { Host } from '../../../src/sources/hosts/host.ts'
-import { BitbucketCloudDouble } from '../../support/hosts/bitbucket-cloud-double.ts'
-import { BitbucketDataCenterDouble } from '../../support/hosts/bitbucket-data-center-double.ts'
-import { GiteaDouble } from '../../support/hosts/gitea-double.ts'
-import { GithubDouble } from '../../support/hosts/github-double.ts'
-import { GitlabDouble } from '../../support/hosts/gitlab-double.ts'
+import { DOUBLES } from '../../support/hosts/doubles.ts'
 import type { HostDouble } from '../../support/hosts/host-double.ts'
 import { soon } from '../support.ts'
-
-const DOUBLES: readonly (new () => HostDouble)[] = [
-  GithubDouble,
-  GitlabDouble,
-  GiteaDouble,
-  BitbucketCloudDouble,
-  BitbucketDataCenterDouble,
-]
 
 const PAGE = /[?&](?:page|start)=(\d+)/
 

@@ -1,13 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { BitbucketCloudDouble } from './bitbucket-cloud-double.ts'
-import { BitbucketDataCenterDouble } from './bitbucket-data-center-double.ts'
-import { GiteaDouble } from './gitea-double.ts'
-import { GithubDouble } from './github-double.ts'
-import { GitlabDouble } from './gitlab-double.ts'
+import { DOUBLES } from './doubles.ts'
 import { Shapes } from './shapes.ts'
 import { TypeDeclarations } from './type-declarations.ts'
-
-const DOUBLES = [GithubDouble, GitlabDouble, GiteaDouble, BitbucketCloudDouble, BitbucketDataCenterDouble]
 
 describe('doubles of hosts answer in the published shape', () => {
   for (const Double of DOUBLES) {
