@@ -92,6 +92,9 @@ describe.each(['without a server', 'through the socket of a running server'])('c
     expect(row).toMatchObject({ status: 'active', url: `${source.url}/lib.git` })
     const id = row?.id ?? ''
     expect(await json('repository', 'sync', id)).toMatchObject({ id, status: 'active', packages: 1 })
+    const followed = await installation.run(['repository', 'sync', id, '--follow'])
+    expect(followed).toMatchObject({ code: 0, stdout: expect.stringContaining(id) })
+    expect(followed.stderr.split('\n').every((line) => /^[a-z ]*(?: \d+\/\d+)?$/.test(line))).toBe(true)
     const twice = await installation.run(['repository', 'add', `${source.url}/lib`])
     expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining(`exists already as ${id}`) })
     expect(await installation.run(['repository', 'remove', id])).toMatchObject({ code: 0 })
