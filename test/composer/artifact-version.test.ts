@@ -19,7 +19,7 @@ describe('the version of an upload', () => {
       alias: null,
       time: '2026-01-01T00:00:00+00:00',
       releasedAt: NOW,
-      summary: { type: 'library', description: 'x', abandoned: false },
+      summary: { type: 'library', description: 'x', abandoned: null },
     })
   })
 
