@@ -13,7 +13,8 @@ import { AppError, messageOf } from './errors.ts'
 import { Maintenance, type MaintenanceParts } from './maintenance/maintenance.ts'
 import { Scrubber } from './maintenance/scrubber.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
-import { createLogger, type Logger } from './observability/logger.ts'
+import { streamLogger } from './observability/log-output.ts'
+import type { Logger } from './observability/logger.ts'
 import { Metrics } from './observability/metrics.ts'
 import type { Resolve } from './sources/address-guard.ts'
 import { GithubApps } from './sources/hosts/github-apps.ts'
@@ -45,6 +46,8 @@ export interface Overrides {
 export interface Foundation {
   readonly config: Config
   readonly logger: Logger
+  /** Lines of the log that could not be written. */
+  readonly droppedLines: () => number
   /** Unix seconds. */
   readonly now: () => number
   readonly lock: InstanceLock
@@ -71,7 +74,7 @@ export interface Foundation {
  * Throws AppError when the environment does not allow it.
  */
 export async function layFoundation(config: Config, overrides: Overrides): Promise<Foundation> {
-  const logger = overrides.logger ?? createLogger({ level: config.logLevel, format: config.logFormat })
+  const { logger, dropped } = loggerOf(config, overrides)
   const now = overrides.now ?? (() => Math.floor(Date.now() / 1000))
   makeDirectories(config)
   const address = { url: config.databaseUrl, authToken: config.databaseAuthToken }
@@ -104,11 +107,16 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
       scrubber: scrubberOf(config, { tables, maintenance, now, logger }),
       ...stores,
     }
-    return { config, logger, now, lock, db, tables, installedAt, ...opened }
+    return { config, logger, droppedLines: dropped, now, lock, db, tables, installedAt, ...opened }
   } catch (error) {
     lock.release()
     throw startFault(error, address)
   }
+}
+
+function loggerOf(config: Config, { logger }: Overrides): { logger: Logger; dropped: () => number } {
+  if (logger) return { logger, dropped: () => 0 }
+  return streamLogger(process.stdout, { level: config.logLevel, format: config.logFormat })
 }
 
 /** True for a database file, which no other process has open; false for one on a server. */

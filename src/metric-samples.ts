@@ -20,7 +20,7 @@ export function addSamples(metrics: Metrics, parts: Sampled): void {
   addArchives(metrics, parts)
   addScrubbing(metrics, parts)
   addDisk(metrics, parts)
-  addProcess(metrics)
+  addProcess(metrics, parts)
   metrics.sampled({
     name: 'documents_total',
     help: 'Documents asked for: found in memory, rendered, or waited for while somebody else had them rendered.',
@@ -157,7 +157,7 @@ function addDisk(metrics: Metrics, { config }: Sampled): void {
   })
 }
 
-function addProcess(metrics: Metrics): void {
+function addProcess(metrics: Metrics, { droppedLines }: Sampled): void {
   const startedAt = Date.now() / 1_000 - process.uptime()
   const gauge = (name: string, help: string, value: () => number | null) =>
     metrics.sampled({
@@ -172,6 +172,12 @@ function addProcess(metrics: Metrics): void {
   gauge('process_start_time_seconds', 'When the process began, Unix seconds.', () => startedAt)
   gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   gauge('process_open_fds', 'Open file descriptors.', openFiles)
+  metrics.sampled({
+    name: 'log_lines_dropped_total',
+    help: 'Lines of the log that could not be written, since nobody read them or the disk was full.',
+    kind: 'counter',
+    samples: () => [{ value: droppedLines() }],
+  })
   metrics.sampled({
     name: 'process_cpu_seconds_total',
     help: 'Processor time used, user and system.',

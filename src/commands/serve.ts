@@ -28,13 +28,13 @@ database server, a lock, the port), 78 something has to be changed first (a dire
     if (token !== null) announce(token)
     app.logger.info('listening', { url: listener.url })
     // Asked for before the first signal can come.
-    const signal = signalled()
+    const reason = Promise.race([signalled(), failed(app)])
     await supervision.ready(app, listener.url)
-    await signal
+    const code = await reason
     app.logger.info('stopping')
-    const code = stopped(app)
+    const stop = stopped(app)
     await supervision.stopping(app)
-    return code
+    return Math.max(code, await stop)
   },
 }
 
@@ -62,14 +62,28 @@ function announce(token: string): void {
 `)
 }
 
+/**
+ * Resolves at the first error that no request, job or upkeep has caught: what else it left undone nobody knows, so the
+ * process ends like after a signal, and a service manager starts another.
+ */
+function failed(app: App): Promise<number> {
+  return new Promise((resolve) => {
+    const end = (error: unknown) => {
+      app.logger.error('an error that nothing expects: the process ends and has to be started again', { error })
+      resolve(EXIT.failed)
+    }
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, end)
+  })
+}
+
 /** Resolves at the first signal. A second one, whichever, means now. */
-function signalled(): Promise<void> {
+function signalled(): Promise<number> {
   return new Promise((resolve) => {
     let signals = 0
     const stop = () => {
       signals += 1
       if (signals > 1) process.exit(EXIT.failed)
-      resolve()
+      resolve(EXIT.done)
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
   })

@@ -20,16 +20,16 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 
 /**
- * A logger to `write` (standard output by default). `json` gives one object per line; `pretty` is for a terminal.
+ * A logger to `write`. `json` gives one object per line; `pretty` is for a terminal.
  * Control characters never reach the output, so a tag name or a URL cannot forge a line or move a cursor.
  */
 export function createLogger(options: {
   level: LogLevel
   format: 'json' | 'pretty'
-  write?: (line: string) => void
+  write: (line: string) => void
   now?: () => Date
 }): Logger {
-  const write = options.write ?? ((line: string) => void process.stdout.write(line))
+  const { write } = options
   const now = options.now ?? (() => new Date())
   const at = (level: LogLevel, bound: LogFields) => (message: string, fields?: LogFields) => {
     if (RANK[level] < RANK[options.level]) return
