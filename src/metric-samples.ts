@@ -11,12 +11,14 @@ interface Counted {
 
 /** What is looked at when somebody asks for metrics. */
 export interface Sampled extends Foundation {
+  readonly budgets: { left(): readonly { host: string; credential: string; requests: number }[] }
   readonly documents: Readonly<Record<string, Counted>>
 }
 
 /** Adds what is known elsewhere and only looked at when somebody asks. */
 export function addSamples(metrics: Metrics, parts: Sampled): void {
   addSyncs(metrics, parts)
+  addBudgets(metrics, parts)
   addArchives(metrics, parts)
   addScrubbing(metrics, parts)
   addDisk(metrics, parts)
@@ -27,6 +29,16 @@ export function addSamples(metrics: Metrics, parts: Sampled): void {
     kind: 'counter',
     labels: ['kind', 'result'],
     samples: () => Object.entries(parts.documents).flatMap(([kind, { counts }]) => counted(counts, { kind })),
+  })
+}
+
+function addBudgets(metrics: Metrics, { budgets }: Sampled): void {
+  metrics.sampled({
+    name: 'upstream_rate_limit_remaining',
+    help: 'Requests that a host last said are left, for each credential by a mark that tells nothing of it.',
+    kind: 'gauge',
+    labels: ['host', 'credential'],
+    samples: () => budgets.left().map(({ requests, ...labels }) => ({ value: requests, labels })),
   })
 }
 

@@ -5,6 +5,7 @@ import type { OpenMirror } from '../mirror/open-mirror.ts'
 import type { UpstreamSet } from '../mirror/upstreams.ts'
 import type { PackageCatalog } from '../store/catalog.ts'
 import type { PolicyCatalog } from '../store/policy-catalog.ts'
+import type { HostBudgets } from '../sync/host-budgets.ts'
 
 /** What most of the program is made of, above its foundation. */
 export interface Parts extends Foundation {
@@ -14,4 +15,5 @@ export interface Parts extends Foundation {
   readonly limits: RateLimits
   readonly mirror: OpenMirror
   readonly upstreamSet: UpstreamSet
+  readonly budgets: HostBudgets
 }

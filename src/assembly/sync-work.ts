@@ -28,7 +28,7 @@ type NextLook = (
 ) => Promise<number>
 
 /** Everything that keeps repositories equal to their sources, and what tells of it. */
-export function openSyncWork(parts: Parts & { readonly budgets: HostBudgets }) {
+export function openSyncWork(parts: Parts) {
   const { tables, config, now, logger } = parts
   const openSource = sourceOpener({ ...parts, ...tables, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource })

@@ -14,6 +14,14 @@ const UNSAID = 60
 /** Nothing waits longer than a day because a header says so. */
 const LONGEST = 86_400
 
+/** What a host said is left of a rate limit. */
+export interface RequestsLeft extends JobPlace {
+  readonly requests: number
+}
+
+/** Places whose limits are told of at most; those heard of longest ago are forgotten. */
+const MOST_TOLD = 500
+
 interface State {
   readonly place: JobPlace
   /** Until when nothing may be asked because the host said so, Unix seconds. */
@@ -28,6 +36,7 @@ interface State {
  */
 export class HostBudgets {
   private readonly states = new Map<string, State>()
+  private readonly told = new Map<string, RequestsLeft>()
 
   /** `now` gives Unix seconds. */
   constructor(private readonly now: () => number) {}
@@ -42,6 +51,7 @@ export class HostBudgets {
     else if (remaining === 0) state.blockedUntil = this.bounded(until)
     // Other answers that were under way at the time do not take back a refusal, they only say how much is left.
     if (remaining !== null) {
+      this.tell({ ...place, requests: remaining })
       const scarce = limit !== null && remaining < limit * SCARCE
       state.scarceUntil = scarce ? this.bounded(until) : 0
     }
@@ -77,6 +87,18 @@ export class HostBudgets {
       const message = `Most of the rate limit of ${place.host} is used up; what is left is kept for what is urgent.`
       return [{ ...shared, below: URGENT, until: scarceUntil, message }]
     })
+  }
+
+  /** What each host last said is left. */
+  left(): RequestsLeft[] {
+    return [...this.told.values()]
+  }
+
+  private tell(left: RequestsLeft): void {
+    this.told.delete(keyOf(left))
+    this.told.set(keyOf(left), left)
+    const [oldest] = this.told.keys()
+    if (this.told.size > MOST_TOLD && oldest !== undefined) this.told.delete(oldest)
   }
 
   private stateOf(place: JobPlace): State {

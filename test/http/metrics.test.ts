@@ -105,6 +105,25 @@ describe('/metrics', () => {
     expect(after.has('event_loop_lag_seconds')).toBe(true)
   })
 
+  test('shows what a host says is left of its rate limit', async () => {
+    const limited = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: () => new Response('no', { status: 404, headers: { 'X-RateLimit-Remaining': '4321' } }),
+    })
+    const { host } = limited.url
+    const { id } = await app
+      .ask('/api/repositories', {
+        method: 'POST',
+        json: { url: `http://${host}/acme/lib.git`, vcs_type: 'git' },
+      })
+      .then((response) => response.json() as Promise<{ id: string }>)
+    await app.synced(id)
+    await limited.stop(true)
+    expect((await metrics()).get(`upstream_rate_limit_remaining{host="${host}",credential=""}`)).toBe(4_321)
+    await app.ask(`/api/repositories/${id}`, { method: 'DELETE' })
+  })
+
   test('names no package, no address of a client and no token', async () => {
     const text = await (await app.ask('/metrics')).text()
     expect(text).not.toContain('secret-name')
