@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
+import { GithubDouble } from '../support/hosts/github-double.ts'
 import { readMetrics } from '../support/metrics.ts'
 import { type Broker, startBroker } from './broker.ts'
 import type { Stage } from './documents.ts'
@@ -12,9 +13,12 @@ const REPOSITORIES = 500
 const TAGS = 200
 /** Releases that share a composer.json. */
 const PER_MANIFEST = 10
-const GOAL = { requests: 505, bytes: 12_000_000, cpuSeconds: 30, peak: 400 * 1024 * 1024, p99: 50 }
+const GOAL = { probe: 10, requests: 505, bytes: 12_000_000, cpuSeconds: 30, peak: 400 * 1024 * 1024, p99: 50 }
 /** Between two looks at how far the syncs are, and between two questions of a client meanwhile. Milliseconds. */
 const LOOK_MS = 250
+/** Between two questions after an owner in seconds, about; and how long they are watched. */
+const PROBE_SECONDS = 30
+const PROBES = 2
 const ASK_MS = 10
 
 type GitServer = Awaited<ReturnType<typeof startGitServer>>
@@ -22,12 +26,14 @@ type GitServer = Awaited<ReturnType<typeof startGitServer>>
 /** Five hundred repositories: read for the first time while clients ask, and looked at again when nothing changed. */
 export async function measureSweep({ work }: Stage, executable: string): Promise<Finding> {
   const root = join(work, 'sweep')
-  mkdirSync(root)
-  for (let index = 0; index < REPOSITORIES; index++) createReleases(root, index)
+  mkdirSync(join(root, 'acme'), { recursive: true })
+  for (let index = 0; index < REPOSITORIES; index++) createReleases(join(root, 'acme'), index)
   const git = await startGitServer({ root })
   const broker = await startBroker(executable, work, { SYNC_INTERVAL: '86400' })
   try {
     const rows = [...(await firstSync(git, broker)), ...(await unchanged(git, broker))]
+    await broker.stop()
+    rows.push(await probed(git, executable, work))
     return { rows, commands: [`sweep: ${REPOSITORIES} repositories with ${TAGS} tags each, over loopback`] }
   } finally {
     await broker.stop()
@@ -48,14 +54,14 @@ function createReleases(root: string, index: number): void {
 }
 
 async function firstSync(git: GitServer, broker: Broker): Promise<Row[]> {
-  await broker.addRepository(`${git.url}/part-0.git`)
+  await broker.addRepository(`${git.url}/acme/part-0.git`)
   const token = await broker.readonlyToken()
   git.requests.length = 0
   broker.forgetPeak()
   const began = performance.now()
   const client = askMeanwhile(`${broker.url}/p2/sweep/part-0.json?minified=1`, token)
   for (let index = 1; index < REPOSITORIES; index++) {
-    await broker.api('POST', '/api/repositories', { url: `${git.url}/part-${index}.git`, vcs_type: 'git' })
+    await broker.api('POST', '/api/repositories', { url: `${git.url}/acme/part-${index}.git`, vcs_type: 'git' })
   }
   await settled(broker, REPOSITORIES)
   const seconds = (performance.now() - began) / 1_000
@@ -98,6 +104,35 @@ async function unchanged(git: GitServer, broker: Broker): Promise<Row[]> {
       used < GOAL.cpuSeconds,
     ),
   ]
+}
+
+/** The same repositories as those of one owner at a host, which is asked whether anything changed. */
+async function probed(git: GitServer, executable: string, work: string): Promise<Row> {
+  const double = new GithubDouble()
+  double.git = git.url
+  double.pageSize = 100
+  for (let index = 0; index < REPOSITORIES; index++) double.add(`part-${index}`)
+  const broker = await startBroker(executable, work, { PROBE_INTERVAL: String(PROBE_SECONDS) })
+  try {
+    const credential = { credential_type: 'token', auth_credentials: double.token }
+    await broker.api('POST', '/api/discoveries', { url: `${double.origin}/acme`, vcs_type: 'github', ...credential })
+    await settled(broker, REPOSITORIES)
+    await Bun.sleep(PROBE_SECONDS * 1_000)
+    double.seen.length = 0
+    git.requests.length = 0
+    await Bun.sleep(PROBES * PROBE_SECONDS * 1_000)
+    const requests = double.seen.length + git.requests.length
+    return row(
+      `${PROBES} probes of their owner, nothing changed`,
+      `${double.seen.length} requests to the API, ${git.requests.length} to git`,
+      `${requests} requests`,
+      `≤ ${GOAL.probe}`,
+      requests <= GOAL.probe,
+    )
+  } finally {
+    await broker.stop()
+    await double.stop()
+  }
 }
 
 /** Waits until no job is left and every repository is as its source offers it. */
