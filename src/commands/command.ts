@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import { withoutControls } from '../observability/logger.ts'
 
 /** A subcommand. */
 export interface Command {
@@ -28,6 +29,21 @@ export class UsageError extends AppError {
 export function print(json: boolean, value: unknown, lines: () => readonly string[]): void {
   if (json) console.log(JSON.stringify(value, null, 2))
   else for (const line of lines()) console.log(line)
+}
+
+/** A row of a list, as the management API shows it, with what is wrong with it. */
+export interface Row extends Record<string, unknown> {
+  readonly error_code?: string | null
+  readonly error_message?: string | null
+}
+
+/** A table with a column for each field that `fields` names, and below each row what is wrong with it. */
+export function tableOf(rows: readonly Row[], fields: Readonly<Record<string, string>>): string[] {
+  const cells = rows.map((row) => Object.values(fields).map((field) => String(row[field])))
+  const [header = '', ...lines] = columns([Object.keys(fields), ...cells])
+  const below = ({ error_code: code, error_message: message }: Row) =>
+    message ? [withoutControls(`  ${code ?? 'error'}: ${message}`)] : []
+  return [header, ...rows.flatMap((row, index) => [lines[index] ?? '', ...below(row)])]
 }
 
 /** Rows as text in columns. */

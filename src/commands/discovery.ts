@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { type Command, columns, EXIT, print, UsageError } from './command.ts'
+import { type Command, EXIT, print, tableOf, UsageError } from './command.ts'
 import {
   type DiscoveryView,
   discoveryPath,
@@ -33,15 +33,16 @@ remove  looks no more; the repositories that were added stay. They are added by 
   },
 }
 
+const FIELDS = {
+  ...{ ID: 'id', STATUS: 'status', ADDED: 'added', SKIPPED: 'skipped', GONE: 'gone', FAILED: 'failed' },
+  URL: 'url',
+}
 const JSON_OPTION = { json: { type: 'boolean', default: false } } as const
 
 async function list(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: JSON_OPTION })
   const rows = await withManagementApi(readConfig(), (api) => api.list('/api/discoveries?limit=1000'))
-  const header = ['ID', 'STATUS', 'ADDED', 'SKIPPED', 'GONE', 'FAILED', 'URL']
-  const cells = ({ id, status, added, skipped, gone, failed, url }: Record<string, unknown>) =>
-    [id, status, added, skipped, gone, failed, url].map(String)
-  print(values.json, rows, () => columns([header, ...rows.map(cells)]))
+  print(values.json, rows, () => tableOf(rows, FIELDS))
   return EXIT.done
 }
 

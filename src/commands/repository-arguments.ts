@@ -9,16 +9,29 @@ export function report(view: RepositoryView, json: boolean): number {
     `${view.id}  ${view.status}  ${view.packages} packages, ${view.versions} versions  ${view.url}`,
     ...hostLines(view),
     ...view.issues.map((issue) => `  skipped ${issue.ref}: ${issue.reason}`),
-    ...(view.error_message === null ? [] : [`  ${view.error_message}`]),
+    ...problemLines(view),
   ])
   // One that waits for its host keeps its status.
   return view.status === 'error' || view.error_message !== null ? EXIT.failed : EXIT.done
 }
 
-/** What the host says of it. */
-function hostLines({ host, host_error: error }: RepositoryView): string[] {
+/** What keeps it from being read, with the word that the README explains, and when it is tried again. */
+function problemLines(view: RepositoryView): string[] {
+  const { error_code: code, next_sync_at: next } = view
+  if (view.error_message === null) return []
+  const again = next === null ? [] : [`  It is tried again at ${timeOf(next)}.`]
+  return [`  ${code ?? 'error'}: ${view.error_message}`, ...again]
+}
+
+/** What the host says of it; what its refusal says already is not said twice. */
+function hostLines({ host, host_error: error, error_message: message }: RepositoryView): string[] {
   const said = host === null ? [] : [`  ${host.path}  ${host.visibility}${host.archived ? ', archived' : ''}`]
-  return [...said, ...(error === null ? [] : [`  ${error.message}`])]
+  return [...said, ...(error === null || error.message === message ? [] : [`  host: ${error.message}`])]
+}
+
+/** Unix seconds as a date of UTC. */
+export function timeOf(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().replace('.000Z', 'Z')
 }
 
 /** The fields that set a credential. Throws UsageError, and AppError('invalid') for a file that cannot be read. */

@@ -1,19 +1,21 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { type Command, columns, EXIT, print, UsageError } from './command.ts'
-import { type ManagementClient, withManagementApi } from './management-client.ts'
+import { type Command, EXIT, UsageError } from './command.ts'
+import { withManagementApi } from './management-client.ts'
 import { credential, only, pathOf, report } from './repository-arguments.ts'
 import { SETTING_OPTIONS, settings } from './repository-options.ts'
 import { set } from './repository-set.ts'
+import { list, show } from './repository-show.ts'
 import { webhook } from './repository-webhook.ts'
 import { type RepositoryView, waitForSync } from './sync-progress.ts'
 
-/** `repository add|list|set|sync|webhook|remove`. */
+/** `repository add|list|show|set|sync|webhook|remove`. */
 export const repository: Command = {
-  summary: 'add, list, change, sync and remove repositories',
+  summary: 'add, list, show, change, sync and remove repositories',
   help: `Usage: package-broker repository add URL [--type git|github|gitlab|bitbucket|gitea|composer|artifact]
                                      [--credential-type TYPE --credential-file FILE] [SETTINGS] [--no-wait] [--json]
        package-broker repository list [--json]
+       package-broker repository show ID [--json]
        package-broker repository set ID [--url URL] [--credential-type TYPE --credential-file FILE] [--forget-host-key]
                                      [SETTINGS] [--no-wait] [--json]
        package-broker repository sync ID [--accept-removals] [--follow] [--json]
@@ -32,6 +34,7 @@ add   adds a repository and waits for its first sync. The credential is read fro
       installation_id and private_key); for type composer http_basic, bearer or custom_header (“Name: value”). Of type
       artifact, which takes uploads, the URL may be left out.
       --composer-json-paths 'packages/*' makes each directory with a composer.json there a package of its own.
+show  prints what is wrong with a repository, its tags and branches that are no versions, and when it is read again.
 set   changes what is named; “default” as interval and empty globs take these back. It waits for the sync that another
       address, credential, filter or --composer-json-paths needs. A negative priority is written --priority=-1.
 sync  reads it again now. --accept-removals confirms that most of its tags and branches are meant to be gone; --follow
@@ -42,11 +45,12 @@ webhook add  has the host of the repository notify this server of pushes, at BAS
     const [action, ...rest] = args
     if (action === 'add') return add(rest)
     if (action === 'list') return list(rest)
+    if (action === 'show') return show(rest)
     if (action === 'set') return set(rest)
     if (action === 'sync') return sync(rest)
     if (action === 'webhook') return webhook(rest)
     if (action === 'remove') return remove(rest)
-    throw new UsageError('repository needs one of add, list, set, sync, webhook and remove.')
+    throw new UsageError('repository needs one of add, list, show, set, sync, webhook and remove.')
   },
 }
 
@@ -93,18 +97,6 @@ async function sync(args: string[]): Promise<number> {
     await api.call('POST', `${pathOf(id)}/sync${query}`)
     return report(await waitForSync(api, id, values.follow), values.json)
   })
-}
-
-async function list(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } })
-  const rows = await withManagementApi(readConfig(), (api: ManagementClient) =>
-    api.list('/api/repositories?limit=1000'),
-  )
-  const header = ['ID', 'STATUS', 'PACKAGES', 'VERSIONS', 'URL']
-  print(values.json, rows, () =>
-    columns([header, ...rows.map((row) => [row.id, row.status, row.packages, row.versions, row.url].map(String))]),
-  )
-  return EXIT.done
 }
 
 async function remove(args: string[]): Promise<number> {

@@ -8,7 +8,11 @@ export interface RepositoryView {
   readonly status: string
   readonly packages: number
   readonly versions: number
+  readonly error_code: string | null
   readonly error_message: string | null
+  readonly last_synced_at: number | null
+  readonly next_sync_at: number | null
+  readonly webhook_url: string | null
   readonly host: { path: string; visibility: string; archived: boolean } | null
   readonly host_error: { message: string } | null
   readonly issues: readonly { ref: string; reason: string }[]

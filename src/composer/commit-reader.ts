@@ -3,6 +3,9 @@ import { jsonValue, type RawFields } from './json.ts'
 import { type Manifest, manifestSummary, manifestTime, readManifest, servedFields } from './manifest.ts'
 import { linksToOwnVersion, manifestProblem } from './manifest-rules.ts'
 
+/** The problem of a commit without composer.json at its root. */
+export const NO_MANIFEST = 'There is no composer.json.'
+
 /** A composer.json of a commit, as a source delivered it. */
 export interface CommitManifest {
   /** Its directory, without slashes at the ends; empty or absent for the root. */
@@ -66,7 +69,7 @@ export class CommitReader {
 
   #readingOf({ content, problem, blob }: CommitManifest): CommitReading {
     if (problem !== undefined) return { problem }
-    if (content === null) return { problem: 'There is no composer.json.' }
+    if (content === null) return { problem: NO_MANIFEST }
     const key = blob ?? content
     const known = this.#readings.get(key)
     if (known !== undefined) return known

@@ -1,16 +1,17 @@
 import { messageOf } from '../errors.ts'
 import { parseGitUrl } from '../git/url.ts'
 import type { UpstreamHttp } from '../sources/upstream-http.ts'
+import type { DiscoveryTable } from '../store/discoveries.ts'
 import type { JobTable } from '../store/jobs.ts'
+import type { Page, PageOf } from '../store/paging.ts'
 import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import { type Finding, failure, ok, warning } from './finding.ts'
+import { examineDiscoveries, examineRepositories } from './repositories.ts'
 
 /** Hosts that are asked, and those asked at once; whoever has more knows from the repositories. */
 const MOST_HOSTS = 20
 const AT_ONCE = 4
 const PATIENCE_MS = 5_000
-/** Repositories with an error that are named. */
-const MOST_NAMED = 20
 const PAGE = 500
 /** Clocks further apart than this make tokens end at the wrong time. Seconds. */
 const CLOCK_TOLERANCE = 60
@@ -20,6 +21,7 @@ const LONG_WAIT = 900
 /** What the look at repositories takes. `now` gives Unix seconds. */
 export interface SourceParts {
   readonly repositories: RepositoryTable
+  readonly discoveries: DiscoveryTable
   readonly jobs: JobTable
   readonly http: UpstreamHttp
   readonly now: () => number
@@ -27,50 +29,19 @@ export interface SourceParts {
 
 /** Repositories that are not what their sources offer, hosts that cannot be reached, and this machine's clock. */
 export async function examineSources(parts: SourceParts): Promise<Finding[]> {
-  const rows: RepositoryRow[] = []
+  const rows = await everything((page) => parts.repositories.list(page))
+  const owners = await everything((page) => parts.discoveries.list(page))
+  const errors = [...examineRepositories(rows, owners), ...examineDiscoveries(owners)]
+  return [...errors, ...(await queue(parts)), ...(await hosts(rows, parts))]
+}
+
+async function everything<Row>(list: (page: Page) => Promise<PageOf<Row>>): Promise<Row[]> {
+  const rows: Row[] = []
   for (let cursor: string | null = null; ; ) {
-    const page = await parts.repositories.list({ limit: PAGE, cursor })
+    const page: PageOf<Row> = await list({ limit: PAGE, cursor })
     rows.push(...page.rows)
     cursor = page.next
-    if (cursor === null) break
-  }
-  return [...repositories(rows), ...(await queue(parts)), ...(await hosts(rows, parts))]
-}
-
-function repositories(rows: readonly RepositoryRow[]): Finding[] {
-  const broken = rows.filter(({ status }) => status === 'error')
-  if (broken.length === 0) return [ok('repositories', `${rows.length} repositories, none with an error.`)]
-  const named = broken
-    .slice(0, MOST_NAMED)
-    .map(({ id, url, errorCode, errorMessage }) =>
-      warning('repositories', `${id} (${url}): ${errorMessage ?? 'no reason is known'}`, adviceFor(id, errorCode)),
-    )
-  const rest = broken.length - named.length
-  if (rest === 0) return named
-  return [
-    ...named,
-    warning('repositories', `${rest} more have an error.`, 'package-broker repository list shows them.'),
-  ]
-}
-
-function adviceFor(id: string, code: string | null): string {
-  switch (code) {
-    case 'auth':
-    case 'credentials':
-    case 'scope':
-    case 'permission':
-    case 'sso':
-      return `Give it another credential: package-broker repository set ${id}.`
-    case 'missing':
-      return `See whether it was moved or deleted; its versions stay until package-broker repository remove ${id}.`
-    case 'refs_vanished':
-      return `If that is right: package-broker repository sync ${id} --accept-removals.`
-    case 'rate_limited':
-      return 'It is tried again by itself; webhooks and a credential of its own need fewer requests.'
-    case 'host_key':
-      return `If the host has a new key: package-broker repository set ${id} --forget-host-key.`
-    default:
-      return 'It is tried again by itself; its versions stay as they are.'
+    if (cursor === null) return rows
   }
 }
 

@@ -12,6 +12,7 @@ import type { RepositoryRow, RepositoryTable } from '../store/repositories.ts'
 import type { RefRow, SyncOutcome, SyncState, SyncStateTable } from '../store/sync-state.ts'
 import { type Diff, diffSteps } from './diff.ts'
 import type { HostedRepository, HostFacts } from './host-facts.ts'
+import { noPackages } from './no-packages.ts'
 import { type ArchiveParts, prepareArchives } from './prepare-archives.ts'
 import { manifestsOf, type Reading, readManifests } from './read-manifests.ts'
 import { issueTexts } from './ref-issues.ts'
@@ -64,9 +65,10 @@ async function readAndSave(parts: SyncParts, request: SyncRequest, hosted: Hoste
     const nextSyncAt = await parts.nextLookAt(row)
     if (digest === row.refsDigest) {
       // The outcome of the last reading stands, whatever failed since.
-      const problem = (await parts.state.offersAnything(row.id)) ? null : NO_PACKAGES
+      const issues = await parts.repositories.issues(row.id)
+      const problem = (await parts.state.offersAnything(row.id)) ? null : noPackages(issues, list.defaultBranch)
       await parts.repositories.noteUnchanged(row.id, { now: parts.now(), nextSyncAt, problem })
-      return unchangedResult(await parts.repositories.issues(row.id))
+      return unchangedResult(issues)
     }
     const state = await parts.state.load(row.id)
     if (!request.acceptRemovals) refuseHalfGone(list, state)
@@ -90,11 +92,6 @@ async function readAndSave(parts: SyncParts, request: SyncRequest, hosted: Hoste
   } finally {
     await source.close()
   }
-}
-
-const NO_PACKAGES = {
-  code: 'no_packages',
-  message: 'No tag or branch of this repository has a composer.json that can be offered; see issues for each of them.',
 }
 
 /** Equal digests mean equal outcomes: refs, default branch, what the operator set about them, and the host says. */
@@ -145,9 +142,10 @@ async function makeOutcome(parts: SyncParts, hosted: HostedRepository, findings:
   const stored = state.packages
   const compared = diffSteps({ offered, stored, ownedElsewhere, blobOf, waiting, publishedPaths, archived })
   const diff = await paced(compared, findings.signal)
+  const rows = refRows(list, [...found.issues, ...diff.issues, ...filtered])
   return {
     repositoryId: row.id,
-    refs: refRows(list, [...found.issues, ...diff.issues, ...filtered]),
+    refs: rows,
     refsDigest: read.missed.size === 0 && !diff.contested ? digest : `${digest} ${UNSETTLED}`,
     basedOn: row.refsDigest,
     defaultBranch: list.defaultBranch,
@@ -156,7 +154,7 @@ async function makeOutcome(parts: SyncParts, hosted: HostedRepository, findings:
     packages: diff.changes,
     moves: diff.moves.filter(({ ref, to }) => state.refs.get(ref) !== to),
     nextSyncAt: findings.nextSyncAt,
-    problem: anythingOffered(diff, state) ? null : NO_PACKAGES,
+    problem: anythingOffered(diff, state) ? null : noPackages(issuesOf(rows), list.defaultBranch),
   }
 }
 
@@ -212,6 +210,10 @@ function refRows(list: RefList, issues: readonly RefIssue[]): RefRow[] {
     skipped.push({ name: ref, commit: '', issue: reason })
   }
   return [...offered, ...skipped]
+}
+
+function issuesOf(rows: readonly RefRow[]): { ref: string; reason: string }[] {
+  return rows.flatMap(({ name, issue }) => (issue === null ? [] : [{ ref: name, reason: issue }]))
 }
 
 function shortRef(ref: { name: string; commit: string }): OfferedRef {

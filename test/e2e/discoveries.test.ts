@@ -66,6 +66,20 @@ test('an owner is imported without a server, told line by line, and ends with pa
   expect(rows).toHaveLength(3)
 })
 
+test('an application without a name is told, and fails nothing', async () => {
+  const installation = await install()
+  forge.addOther('app')
+  forge.repository('app').commit({ files: { 'composer.json': '{"require": {}}' } })
+  const { code, stdout } = await installation.run([...owner(), '--include', 'acme/app'])
+  const reason = 'It has no packages: refs/heads/main: composer.json has no name.'
+  expect({ code, told: stdout.includes(`synced   acme/app: ${reason}\n`) }).toEqual({ code: 0, told: true })
+  expect((await installation.run(['repository', 'list'])).stdout).toContain(`\n  no_packages: ${reason}\n`)
+  const [row] = JSON.parse((await installation.run(['repository', 'list', '--json'])).stdout) as { id: string }[]
+  const shown = await installation.run(['repository', 'show', row?.id ?? ''])
+  expect(shown.stdout).toContain('  skipped refs/heads/main: composer.json has no name.\n')
+  expect(shown.stdout).toMatch(/^ {2}read {5}20\d\d-\S+Z\n {2}next {5}20\d\d-\S+Z$/m)
+})
+
 test('--once leaves the repositories and no discovery', async () => {
   const installation = await install()
   const { code, stdout } = await installation.run([...owner(), '--include', 'acme/lib', '--once'])
@@ -80,6 +94,9 @@ test('a refused credential, and wrong usage, are told', async () => {
   const refused = await installation.run([...owner().slice(0, -1), 'wrong.txt'])
   expect(refused.code).toBe(1)
   expect(refused.stdout).toContain('does not accept the credential')
+  expect((await installation.run(['discovery', 'list'])).stdout).toContain('\n  auth: ')
+  const none = await installation.run(['import', 'github:other', '--url', forge.origin])
+  expect(none).toMatchObject({ code: 1, stdout: expect.stringContaining('asks for a credential, and none is set') })
   expect((await installation.run(owner())).code).toBe(0)
   for (const args of [['import', 'gitea:acme'], [...owner(), '--credential-type', 'token'], ['discovery']]) {
     expect(await installation.run(args)).toMatchObject({ code: 2, stdout: '' })

@@ -98,7 +98,9 @@ describe('the first sync', () => {
   test('has no packages where there is no composer.json, and says so until there is one', async () => {
     const repository = stage.repository('bare', { commits: [{ files: { readme: 'x' }, tags: ['1.0.0'] }] })
     const id = await stage.add('bare')
-    const expected = { status: 'error', errorCode: 'no_packages' } as const
+    const errorMessage =
+      'It has no packages: none of its 2 tags and branches is a version: There is no composer.json. If it lies in another directory, composer_json_paths names that one.'
+    const expected = { status: 'error', errorCode: 'no_packages', errorMessage } as const
     expect(await stage.sync(id)).toMatchObject(expected)
     expect(await stage.sync(id)).toMatchObject(expected)
     stage.fault = () => new Response('no', { status: 500 })
@@ -112,7 +114,20 @@ describe('the first sync', () => {
   test('of an empty repository is no_packages, not an error of the server', async () => {
     stage.repository('empty', { commits: [] })
     const id = await stage.add('empty')
-    expect(await stage.sync(id)).toMatchObject({ status: 'error', errorCode: 'no_packages' })
+    const errorMessage = 'It has no packages: it is empty, without a tag or branch.'
+    expect(await stage.sync(id)).toMatchObject({ status: 'error', errorCode: 'no_packages', errorMessage })
+  })
+
+  test('names what is wrong with the default branch where reasons differ', async () => {
+    const branches = ['next', 'main'].map((branch) => ({
+      branch,
+      files: { 'composer.json': branch === 'main' ? '{"type":"library"}' : '{' },
+    }))
+    stage.repository('nameless', { commits: branches })
+    const id = await stage.add('nameless')
+    const errorMessage =
+      'It has no packages: refs/heads/main: composer.json has no name. See the issues of the other tags and branches.'
+    expect(await stage.sync(id)).toMatchObject({ status: 'error', errorCode: 'no_packages', errorMessage })
   })
 
   test.each(['any', 'github', 'none'] as const)('is the same with filters: %s', async (filters) => {

@@ -40,6 +40,9 @@ export interface ApiRequest {
   readonly signal: AbortSignal
 }
 
+/** A request that was sent, and whether it went without a credential. */
+type SentRequest = ApiRequest & { readonly anonymous: boolean }
+
 /** How an API is asked. */
 export interface HostApiOptions {
   readonly http: UpstreamHttp
@@ -86,7 +89,7 @@ export class HostApi {
       },
       { origin: this.origin, headers },
     )
-    return this.read(response, request)
+    return this.read(response, { ...request, anonymous: Object.keys(headers).length === 0 })
   }
 
   /** Deletes; what is not there any more is as good as deleted. */
@@ -105,17 +108,17 @@ export class HostApi {
     throw hostFailure('protocol', `${this.where} sent a link that leads to another host.`)
   }
 
-  private async read(response: UpstreamResponse, request: ApiRequest): Promise<ApiAnswer> {
+  private async read(response: UpstreamResponse, request: SentRequest): Promise<ApiAnswer> {
     const { status, headers } = response
     const now = Math.floor(Date.now() / 1000)
     this.budget = parseBudget(headers, now) ?? this.budget
     const good = (status >= 200 && status < 300) || status === 304
     const text = await boundedText(response, this.where, good ? LONGEST_ANSWER : LONGEST_REFUSAL)
-    if (!good) throw this.refused({ status, headers, body: looseObject(this.where, text) }, request.wanted, now)
+    if (!good) throw this.refused({ status, headers, body: looseObject(this.where, text) }, request, now)
     return { status, headers, json: text === '' ? null : parsed(this.where, text) }
   }
 
-  private refused(refusal: Refusal, wanted: string, now: number): Error {
+  private refused(refusal: Refusal, { wanted, anonymous }: SentRequest, now: number): Error {
     const { where } = this
     const { status } = refusal
     const budget = parseBudget(refusal.headers, now)
@@ -127,11 +130,15 @@ export class HostApi {
       return hostFailure('rate_limited', `${where} limits how often it may be asked${wait}.`, { details })
     }
     if (own !== null) return hostFailure(own.reason, own.sentence)
+    if (status === 401 && anonymous) return hostFailure('auth', `${where} asks for a credential, and none is set.`)
     if (status === 401)
       return hostFailure('auth', `${where} does not accept the credential: it is wrong, expired or revoked.`)
     if (status === 403) return hostFailure('permission', `The credential for ${where} may not ${wanted}.`)
     if (status === 404) {
-      return hostFailure('missing', `${where} has nothing there to ${wanted}, or hides it from this credential.`)
+      return hostFailure(
+        'missing',
+        `${where} has nothing there to ${wanted}, or hides it from ${anonymous ? 'requests without a credential' : 'this credential'}.`,
+      )
     }
     if (status >= 500) return hostFailure('unreachable', `${where} answered with status ${status}.`)
     return hostFailure('refused', `${where} refused to ${wanted}: status ${status}.`)
