@@ -10,10 +10,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 MINUTES ?= 10
+CYCLES ?= 200
 
 SEED ?=
 
-.PHONY: run test soak fuzz check build release install bench format migration clean programs
+.PHONY: run test soak crashes fuzz check build release install bench format migration clean programs
 
 ## Build and serve on :8080 with an embedded database under ./data; prints the administrator token once.
 run: build
@@ -22,6 +23,10 @@ run: build
 ## Every test, with real git, PHP and Composer.
 test: programs node_modules/.installed
 	$(BUN) test --timeout 60000 $(TESTS)
+
+## The server killed CYCLES times while it writes; `make test` does it some 25 times.
+crashes: programs node_modules/.installed
+	CRASH_CYCLES=$(CYCLES) $(BUN) test test/e2e/crashes.test.ts
 
 ## Requests made at random from the OpenAPI document, for MINUTES; `make test` sends some of them, the same each time.
 fuzz: programs node_modules/.installed

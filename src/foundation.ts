@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
 import type { ArchiveEvent, ArchiveFolder } from './archives/archive-index.ts'
 import { ArchiveStore } from './archives/archive-store.ts'
 import { DownloadStore } from './archives/download-store.ts'
 import type { FileSystem } from './archives/file-system.ts'
 import { UploadStore } from './archives/upload-store.ts'
-import { encryptionKeys } from './auth/encryption-key.ts'
+import { encryptionKeys, keyFile } from './auth/encryption-key.ts'
 import { KeyRotation } from './auth/key-rotation.ts'
 import { createSecretBox, type KeyedBox } from './auth/secret-box.ts'
 import type { Config } from './config.ts'
@@ -21,7 +22,7 @@ import { GithubApps } from './sources/hosts/github-apps.ts'
 import { KnownServers } from './sources/known-servers.ts'
 import { measuredHttp } from './sources/measured-http.ts'
 import { createUpstreamHttp, type UpstreamHttp } from './sources/upstream-http.ts'
-import { type Database, databaseDirectory, isLocal, openDatabase } from './store/database.ts'
+import { type Database, databaseDirectory, databaseFile, isLocal, openDatabase } from './store/database.ts'
 import { type InstanceLock, lockInstance } from './store/instance-lock.ts'
 import { migrate } from './store/migrate.ts'
 import { KEY_CHECK, KEY_CHECK_PLACE, type SettingTable } from './store/settings.ts'
@@ -81,6 +82,7 @@ export async function layFoundation(config: Config, overrides: Overrides): Promi
   const owned = [config.dataDir, databaseDirectory(address) ?? config.dataDir]
   const lock = await lockInstance(owned, overrides.purpose ?? 'serve')
   try {
+    refuseLostDatabase(config)
     const applied = await migrate(address)
     if (applied > 0) logger.info('database migrated', { migrations: applied })
     const metrics = new Metrics()
@@ -125,10 +127,29 @@ export function ownsDatabase(config: Config): boolean {
 }
 
 /** Throws when the program is stopping, or when the database or the directory of archives cannot be used. */
-export async function checkReady({ config, tables }: Foundation, life: { readonly stopping: boolean }): Promise<void> {
+export async function checkReady(
+  { config, db, tables }: Foundation,
+  life: { readonly stopping: boolean },
+): Promise<void> {
   if (life.stopping) throw new AppError('unavailable', 'The server is stopping.')
+  db.checkFile()
   await tables.settings.get('installed_at')
   await access(config.archiveDir, constants.W_OK)
+}
+
+/**
+ * A database file that is gone is not begun anew without a word: whoever starts the program after that would find it
+ * empty. The key is made after the first database.
+ */
+function refuseLostDatabase(config: Config): void {
+  const file = databaseFile({ url: config.databaseUrl, authToken: null })
+  const key = keyFile(config)
+  if (file === null || existsSync(file) || !existsSync(key)) return
+  throw new AppError(
+    'unavailable',
+    `The database file ${file} is missing, though there is a key of an installation at ${key}. Put the file back or restore a backup; to begin with an empty database, move the key away.`,
+    { fault: 'lasting' },
+  )
 }
 
 /** A wrong key is found at start, before anything is written with it. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { AppError } from '../errors.ts'
 
 /** Where the key of stored secrets comes from. */
@@ -39,12 +40,7 @@ export function keyChangeUnfinished(place: KeyPlace): boolean {
 /** Makes the successor of the key in the file, and puts it beside it: from now on both are read at start. */
 export function createNextKey(place: KeyPlace): Uint8Array {
   const path = nextFile(place)
-  const draft = `${path}.tmp`
-  rmSync(draft, { force: true })
-  const text = createFile(draft)
-  renameSync(draft, path)
-  syncDirectory(place.dataDir)
-  return keyOf(path, text)
+  return keyOf(path, createFile(path))
 }
 
 /** Puts the successor in the place of the key: nothing is sealed with that one any more. */
@@ -76,15 +72,20 @@ function readFile(path: string): string | null {
   }
 }
 
+/** Written beside it first: a process that dies meanwhile must not leave a file that is no key. */
 function createFile(path: string): string {
+  const draft = `${path}.tmp`
+  rmSync(draft, { force: true })
   const text = randomBytes(32).toString('base64')
-  const file = openSync(path, 'wx', 0o600)
+  const file = openSync(draft, 'wx', 0o600)
   try {
     writeSync(file, `${text}\n`)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
+  renameSync(draft, path)
+  syncDirectory(dirname(path))
   return text
 }
 

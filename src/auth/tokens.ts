@@ -75,7 +75,7 @@ export class TokenVerifier {
     if (token === null) throw unauthorized('No token was sent.')
     const digest = hashToken(token)
     const known = this.remembered.get(digest)
-    if (known && known.until > Date.now()) return this.accept(known, client)
+    if (known && known.until > performance.now()) return this.accept(known, client)
     return this.lookUp(digest, client)
   }
 
@@ -123,7 +123,7 @@ export class TokenVerifier {
     const rotated = row !== null && row.hash !== hash
     if (rotated && (row.previousUntil ?? 0) <= this.now()) throw unauthorized(UNKNOWN)
     const caller = fixed?.caller ?? (row ? callerOf(row) : null)
-    const entry: Remembered = { row, caller, until: Date.now() + TRUST_MS }
+    const entry: Remembered = { row, caller, until: performance.now() + TRUST_MS }
     // Unknown tokens are not remembered: a flood of guesses would push out the ones in use.
     // Nor is one that was looked up while tokens were changed: it may be the state before.
     if (caller && generation === this.generation && !rotated) this.remember(hash, entry)

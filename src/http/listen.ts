@@ -43,10 +43,10 @@ export function listenOnInherited(handler: Handler, { fd, facts }: { fd: number;
   return {
     url: `socket:${fd}`,
     async stop(graceMs) {
-      const until = Date.now() + graceMs
+      const until = performance.now() + graceMs
       await socket.stop()
-      await stop(until - Date.now())
-      await socket.drained(until - Date.now())
+      await stop(until - performance.now())
+      await socket.drained(until - performance.now())
     },
   }
 }

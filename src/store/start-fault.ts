@@ -1,6 +1,7 @@
 import { LibsqlError } from '@libsql/client'
 import { AppError, messageOf } from '../errors.ts'
 import { type DatabaseAddress, isLocal } from './database.ts'
+import { cannotOpen } from './write-error.ts'
 
 /** Faults of a file that waiting does not mend. */
 const LASTING = ['SQLITE_CANTOPEN', 'SQLITE_READONLY', 'SQLITE_NOTADB', 'SQLITE_CORRUPT', 'SQLITE_PERM']
@@ -19,7 +20,7 @@ export function startFault(error: unknown, address: DatabaseAddress): unknown {
 }
 
 function faultOfFile(error: unknown): unknown {
-  const code = error instanceof LibsqlError ? error.code : ''
+  const code = error instanceof LibsqlError ? error.code : cannotOpen(error) ? 'SQLITE_CANTOPEN' : ''
   const isOneOf = (codes: readonly string[]) => codes.some((known) => code.startsWith(known))
   if (!isOneOf(LASTING) && !isOneOf(PASSING)) return error
   return new AppError('unavailable', `The database file of DATABASE_URL cannot be used: ${messageOf(error)}.`, {

@@ -18,7 +18,7 @@ export interface LeaseParts {
 export class Lease {
   private progress: JobProgress = { done: 0, total: 0, step: 'starting' }
   private changed = false
-  private renewedAt = Date.now()
+  private renewedAt = performance.now()
   private renewing: Promise<void> | null = null
   private readonly timer: ReturnType<typeof setInterval>
 
@@ -43,10 +43,10 @@ export class Lease {
   }
 
   private tick(): void {
-    const due = this.changed || Date.now() - this.renewedAt > RENEW_AT_LEAST_MS
+    const due = this.changed || performance.now() - this.renewedAt > RENEW_AT_LEAST_MS
     if (!due || this.renewing) return
     this.changed = false
-    this.renewedAt = Date.now()
+    this.renewedAt = performance.now()
     this.renewing = this.renew().finally(() => {
       this.renewing = null
     })

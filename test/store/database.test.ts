@@ -126,7 +126,16 @@ describe('a local database', () => {
     expect(await db.read.all(names)).toHaveLength(1)
     await holder.say('go')
     expect(await holder.line()).toBe('freed')
-    for (const name of ['d', 'e', 'f']) await db.write((tx) => tx.run(put(name)))
+    // For a moment writes are still refused without a try.
+    const stored = () =>
+      db
+        .write((tx) => tx.run(put('d')))
+        .then(
+          () => true,
+          (error: unknown) => !isAppError(error, 'unavailable'),
+        )
+    while (!(await stored())) await Bun.sleep(10)
+    for (const name of ['e', 'f']) await db.write((tx) => tx.run(put(name)))
     expect(await db.read.all(names)).toHaveLength(4)
     await holder.exited
     await db.close()

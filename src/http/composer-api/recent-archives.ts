@@ -43,7 +43,7 @@ export class RecentArchives {
   get(address: string, revision: number): FoundArchive | null {
     const recent = this.entries.get(address)
     if (!recent) return null
-    if (recent.revision === revision && recent.until > Date.now() && untouched(recent)) return recent.found
+    if (recent.revision === revision && recent.until > performance.now() && untouched(recent)) return recent.found
     this.entries.delete(address)
     return null
   }
@@ -57,7 +57,7 @@ export class RecentArchives {
     this.entries.set(address, {
       found,
       revision,
-      until: Date.now() + TRUST_MS,
+      until: performance.now() + TRUST_MS,
       inode: state.ino,
       modifiedMs: state.mtimeMs,
     })

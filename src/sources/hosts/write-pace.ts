@@ -8,7 +8,7 @@ const REMEMBERED = 100
 
 /** Spaces out what is written to hosts, so that a shop that registers 500 webhooks is not taken for an attack. */
 export class WritePace {
-  /** When a host may be written to next, in milliseconds of `Date.now`. */
+  /** When a host may be written to next, in milliseconds of `performance.now`. */
   private readonly free = new Map<string, number>()
 
   constructor(private readonly spacing = SPACING) {}
@@ -18,7 +18,7 @@ export class WritePace {
    * would take longer than `patience` milliseconds, and what the signal was aborted with.
    */
   async turn(host: string, patience: number, signal: AbortSignal): Promise<void> {
-    const now = Date.now()
+    const now = performance.now()
     const at = Math.max(now, this.free.get(host) ?? 0)
     if (at - now > patience) {
       const seconds = Math.ceil((at - now) / 1_000)
