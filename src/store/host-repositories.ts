@@ -27,6 +27,9 @@ export interface HostAnswer {
   readonly address: { readonly url: string; readonly urlKey: string } | null
 }
 
+/** What a listing says of a repository that is here. */
+export interface ListedHere extends Pick<HostRepositoryRow, 'repositoryId' | 'path' | 'archived'> {}
+
 /** What hosts say of repositories beside their refs and files. */
 export class HostRepositoryTable {
   constructor(private readonly db: Database) {}
@@ -73,6 +76,24 @@ export class HostRepositoryTable {
       if (shows || (current.exposeSource && after.url !== current.url)) await republish(tx, row.id, now)
       return after
     })
+  }
+
+  /**
+   * Has the hosts of those repositories asked again, at their next sync, of which a listing says something else than the
+   * host did: another path, or whether it is archived. Resolves to their ids. One whose host could not be asked is left
+   * to its own next time.
+   */
+  async askAgainWhereOther(listed: readonly ListedHere[]): Promise<string[]> {
+    const known = await this.of(listed.map(({ repositoryId }) => repositoryId))
+    const ids = listed.flatMap(({ repositoryId, path, archived }) => {
+      const { facts, check } = known.get(repositoryId) ?? NOTHING
+      const isOther = facts !== null && (facts.path !== path || facts.archived !== archived)
+      return isOther && check?.problemCode === null ? [repositoryId] : []
+    })
+    if (ids.length > 0) {
+      await this.db.write((tx) => tx.delete(hostChecks).where(inArray(hostChecks.repositoryId, ids)))
+    }
+    return ids
   }
 
   /** Stores that a host gave no answer; what it said before stays. A repository that is gone is let be. */

@@ -5,6 +5,7 @@ import { manifestGlobs } from '../sources/manifest-paths.ts'
 import type { Alongside } from '../store/database.ts'
 import type { DiscoveredRepositoryTable, DiscoveredRow } from '../store/discovered-repositories.ts'
 import type { DiscoveryRow } from '../store/discoveries.ts'
+import type { HostRepositoryTable, ListedHere } from '../store/host-repositories.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import type { DiscoveryHost, OpenDiscoveryHost } from './discovery-host.ts'
 import { discovered, existingReason, planLook, REASON, refuseVanished } from './discovery-plan.ts'
@@ -20,6 +21,7 @@ export type NewDiscovered = (
 /** What a look works with. `now` gives Unix seconds. */
 export interface LookParts {
   readonly discovered: DiscoveredRepositoryTable
+  readonly hostRepositories: Pick<HostRepositoryTable, 'askAgainWhereOther'>
   readonly queue: Pick<SyncQueue, 'request'>
   readonly openHost: OpenDiscoveryHost
   readonly newRepository: NewDiscovered
@@ -50,13 +52,25 @@ export async function lookAtOwner(parts: LookParts, claim: DiscoveryRow, signal:
   if (!claim.acceptRemovals) refuseVanished(listed, known)
   const plan = planLook(claim, listed, known, parts.now())
   // First the syncs, then the note that they are not needed any more.
-  await requestSyncs(parts, plan.pushed)
+  const changed = await parts.hostRepositories.askAgainWhereOther(listedHere(listed, known))
+  await requestSyncs(parts, [...plan.pushed, ...changed])
   await parts.discovered.save(claim, plan.settled)
   const { added, failed } = await settle(parts, claim, opened, plan.unsettled, signal)
   return { listed: listed.length, added, failed, gone: plan.gone }
 }
 
-/** Asks for the syncs of repositories to which something was pushed. */
+/** Of a listing, what is a repository here. */
+export function listedHere(
+  listed: readonly ListedRepository[],
+  known: ReadonlyMap<string, DiscoveredRow>,
+): readonly ListedHere[] {
+  return listed.flatMap(({ id, path, archived }) => {
+    const repositoryId = known.get(id)?.repositoryId ?? null
+    return repositoryId === null ? [] : [{ repositoryId, path, archived }]
+  })
+}
+
+/** Asks for the syncs of repositories that changed at their host. */
 export async function requestSyncs({ queue }: Pick<LookParts, 'queue'>, ids: readonly string[]): Promise<void> {
   for (const id of ids) await queue.request(id, PRIORITY.probe)
 }

@@ -7,7 +7,7 @@ import type { DiscoveryRow, DiscoveryTable } from '../store/discoveries.ts'
 import type { DiscoveryClaimTable } from '../store/discovery-claims.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import { lookFailure } from './discovery-failure.ts'
-import { type LookParts, requestSyncs } from './discovery-look.ts'
+import { type LookParts, listedHere, requestSyncs } from './discovery-look.ts'
 import { REASON, wasPushed } from './discovery-plan.ts'
 
 /** Owners asked at once. */
@@ -17,7 +17,8 @@ const ONE_PAGE = 100
 const FULL_PAGE = 50
 
 /** What probes work with. `interval` is in seconds. */
-export interface DiscoveryProbesParts extends Pick<LookParts, 'discovered' | 'queue' | 'openHost' | 'now'> {
+export interface DiscoveryProbesParts
+  extends Pick<LookParts, 'discovered' | 'hostRepositories' | 'queue' | 'openHost' | 'now'> {
   readonly discoveries: DiscoveryTable
   readonly discoveryClaims: DiscoveryClaimTable
   readonly interval: number
@@ -71,7 +72,7 @@ async function isNewestFirst({ discovered }: DiscoveryProbesParts, claim: Discov
   return found - gone < ONE_PAGE
 }
 
-/** Queues what something was pushed to. What is new, and what may have become a package, is for a look. */
+/** Queues what something was pushed to, and what has another name or was archived. What is new, and what may have become a package, is for a look. */
 async function followChanges(
   parts: DiscoveryProbesParts,
   claim: DiscoveryRow,
@@ -83,7 +84,8 @@ async function followChanges(
     return row !== undefined && wasPushed(one, row) ? [{ one, row }] : []
   })
   const here = moved.flatMap(({ row }) => row.repositoryId ?? [])
-  await requestSyncs(parts, here)
+  const changed = await parts.hostRepositories.askAgainWhereOther(listedHere(listed, known))
+  await requestSyncs(parts, [...here, ...changed])
   const settled = moved.filter(({ row }) => !isAskedAgain(row))
   await parts.discovered.notePushed(claim.id, new Map(settled.map(({ one }) => [one.id, one.pushedAt ?? 0])))
   // Of a full page that moved as a whole, more may have moved behind it.

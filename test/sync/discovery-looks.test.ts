@@ -30,6 +30,10 @@ const start = (spec: Record<string, unknown> = {}) =>
 /** Requests by git for a repository so far. */
 const askedFor = (name: string) => forge.git.requests.filter(({ path }) => path.includes(`/${name}.git`)).length
 
+interface ShownRepository {
+  host: { archived: boolean } | null
+}
+
 async function repositories(): Promise<{ url: string }[]> {
   return (await (await app.ask('/api/repositories')).json()) as { url: string }[]
 }
@@ -57,6 +61,23 @@ describe('a repository', () => {
     forge.addPackage('copy', { fork: true })
     forge.addPackage('old', { archived: true })
     expect(await start({ include_archived: true, include_forks: true })).toMatchObject({ added: 2 })
+  })
+
+  test('that was archived is asked about with the next look, and once', async () => {
+    const lib = forge.addPackage('lib')
+    const { id } = await start()
+    const repository = (await foundBy(app, id)).lib?.repository_id ?? ''
+    await app.synced(repository)
+    lib.archived = true
+    const asked = () => double.seen.filter(({ path }) => path.startsWith('/repositories/')).length
+    const before = asked()
+    await lookAgain(app, id)
+    const state = async () => (await (await app.ask(`/api/repositories/${repository}`)).json()) as ShownRepository
+    await until(state, ({ host }) => host?.archived === true)
+    expect(await app.synced(repository)).toMatchObject({ status: 'active' })
+    await lookAgain(app, id)
+    await app.synced(repository)
+    expect(asked() - before).toBe(1)
   })
 
   test('without composer.json is asked again only when something was pushed', async () => {

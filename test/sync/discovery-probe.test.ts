@@ -115,6 +115,26 @@ test('what is new is added by a look, and what becomes a package as well', async
   )
 })
 
+test('one that has another name, or was archived, is asked about at once', async () => {
+  const double = new GithubDouble()
+  const { app, forge, id } = await probing(double, 'github', (filled) => {
+    for (const name of ['lib', 'tool']) filled.addPackage(name)
+  })
+  const { tool } = await foundBy(app, id)
+  await probe(app, double, id)
+  forge.repository('renamed').commit(library('acme/tool', 'one', { tags: ['1.0.0'] }))
+  for (const each of double.repositories) {
+    if (each.path === 'acme/lib') each.archived = true
+    else each.path = 'acme/renamed'
+  }
+  await probe(app, double, id)
+  const document = async () => (await app.ask('/p2/acme/lib.json')).text()
+  expect(await until(document, (text) => text.includes('"abandoned"'))).toContain('"abandoned":true')
+  const moved = async () =>
+    (await (await app.ask(`/api/repositories/${tool?.repository_id}`)).json()) as { url: string }
+  expect(await until(moved, ({ url }) => url.endsWith('/renamed.git'))).toMatchObject({ status: 'active', versions: 2 })
+})
+
 test('a host without dates tells of new repositories only, and its discovery does not count as asked after', async () => {
   const double = new BitbucketDataCenterDouble()
   const { app, forge, id } = await probing(double, 'bitbucket', (filled) => filled.addPackage('lib'))
