@@ -1,6 +1,22 @@
-import { setImmediate } from 'node:timers/promises'
-
 const SLICE_MS = 5
+
+const waiting: (() => void)[] = []
+
+/**
+ * Resolves when everything else had its turn. Of all work that waits for its turn one piece goes on in each: eight syncs
+ * that all went on at once would keep a request waiting for eight slices.
+ */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve)
+    if (waiting.length === 1) setImmediate(next)
+  })
+}
+
+function next(): void {
+  waiting.shift()?.()
+  if (waiting.length > 0) setImmediate(next)
+}
 
 /** Cuts long synchronous work into slices of a few milliseconds, so that requests are answered meanwhile. */
 export class Pacer {
@@ -19,7 +35,7 @@ export class Pacer {
 
   /** Lets everything else run, then begins a new slice. Throws the signal's reason after an abort. */
   async rest(): Promise<void> {
-    await setImmediate()
+    await turn()
     this.#signal.throwIfAborted()
     this.#began = performance.now()
   }

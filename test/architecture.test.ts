@@ -81,7 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   auth: ['composer', 'errors', 'observability', 'store'],
   sources: ['errors', 'git', 'networks'],
   archives: ['errors', 'git', 'pacer'],
-  store: ['assets', 'errors'],
+  store: ['assets', 'errors', 'pacer'],
   git: ['errors', 'pacer'],
   composer: ['errors'],
   observability: ['errors'],

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import { asc, desc, gt, sql } from 'drizzle-orm'
+import { turn } from '../pacer.ts'
 import type { Queries } from './database.ts'
 import { auditEntries } from './schema-access.ts'
 
@@ -73,7 +73,7 @@ export async function* entriesOf(read: Queries, after = Number.MIN_SAFE_INTEGER)
     yield* page
     last = page.at(-1)?.id ?? last
     if (page.length < PAGE) return
-    await setImmediate()
+    await turn()
   }
 }
 

@@ -1,7 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
 import { and, asc, count, eq, gt, inArray, isNotNull, lte, ne, notInArray, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import { AppError } from '../errors.ts'
+import { turn } from '../pacer.ts'
 import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { republish } from './republish.ts'
@@ -191,7 +191,7 @@ export class RepositoryTable {
     return this.db.write(async (tx) => {
       const owned = await tx.select().from(packages).where(eq(packages.repositoryId, id))
       for (const [index, row] of owned.entries()) {
-        if (index % 25 === 24) await setImmediate()
+        if (index % 25 === 24) await turn()
         const modifiedAt = Math.max(now, row.modifiedAt + 1)
         await tx.delete(versions).where(eq(versions.packageId, row.id))
         await tx

@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { and, eq } from 'drizzle-orm'
+import { turn } from '../pacer.ts'
 import type { Queries } from './database.ts'
 import { packages } from './schema.ts'
 import { nextRevision } from './settings.ts'
@@ -15,7 +15,7 @@ export async function republish(tx: Queries, repositoryId: string, now: number):
   const mine = and(eq(packages.repositoryId, repositoryId), eq(packages.offered, true))
   const rows = await tx.select({ id: packages.id, modifiedAt: packages.modifiedAt }).from(packages).where(mine)
   for (const [index, row] of rows.entries()) {
-    if (index % PER_REST === PER_REST - 1) await setImmediate()
+    if (index % PER_REST === PER_REST - 1) await turn()
     const modifiedAt = Math.max(now, row.modifiedAt + 1)
     await tx
       .update(packages)

@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
+import { turn } from '../pacer.ts'
 import { type AuditDraft, recording } from './audit.ts'
 import type { Queries } from './database.ts'
 import { newId } from './ids.ts'
@@ -33,7 +33,7 @@ export async function saveOutcome(tx: Queries, outcome: SyncOutcome, now: number
   for (const move of outcome.moves) await recording(refusedMove(move, now))(tx)
   for (const [index, change] of outcome.packages.entries()) {
     await savePackage(tx, outcome.repositoryId, change, now)
-    if (index % PACKAGES_PER_REST === PACKAGES_PER_REST - 1) await setImmediate()
+    if (index % PACKAGES_PER_REST === PACKAGES_PER_REST - 1) await turn()
   }
 }
 
@@ -208,7 +208,7 @@ const READ_ANEW = {
 /** Slices for one statement each, with a turn of the event loop between them. */
 export async function* chunks<Row>(rows: readonly Row[], size = CHUNK): AsyncGenerator<readonly Row[]> {
   for (let start = 0; start < rows.length; start += size) {
-    if (start > 0) await setImmediate()
+    if (start > 0) await turn()
     yield rows.slice(start, start + size)
   }
 }

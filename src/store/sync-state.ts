@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { turn } from '../pacer.ts'
 import type { Database } from './database.ts'
 import { chunks, ownedElsewhere, saveOutcome } from './save-outcome.ts'
 import { commits, manifests, packages, publishedReferences, refs, versions } from './schema.ts'
@@ -200,6 +200,6 @@ const PACKAGES_PER_QUERY = 10
 /** The rows of a query, and a turn of the event loop after it: a local database answers synchronously. */
 async function rested<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {
   const rows = await query
-  await setImmediate()
+  await turn()
   return rows
 }
