@@ -11,7 +11,7 @@ import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import { type DiscoveryRow, discoveryCredentialsPlace } from '../store/discoveries.ts'
 import type { HostBudgets } from './host-budgets.ts'
 import { credentialMark } from './job-place.ts'
-import { notedHttp } from './noted-http.ts'
+import { apiPlace, notedHttp } from './noted-http.ts'
 
 /** The host of a discovery, opened with its credential. */
 export interface DiscoveryHost {
@@ -39,15 +39,17 @@ export function discoveryHostOpener(parts: {
     const credentials = credentialsOf(secretBox, row)
     const host = hostPlace(row.url)
     const mark = credentialMark(secretBox, host, row.credentials, discoveryCredentialsPlace(row.id))
-    const noted = (server: string) => notedHttp(parts.http, parts, { host, credential: mark }, server)
+    const place = { host, credential: mark }
+    const api = hostPlace(address.apiBase)
+    const noted = notedHttp(parts.http, parts, apiPlace(place, api), api)
     return {
-      host: openHost(row.vcsType, address, credentials, noted(hostPlace(address.apiBase)), githubApps),
+      host: openHost(row.vcsType, address, credentials, noted, githubApps),
       owner: address.path,
       openSource: (url) =>
         openSource(
           { url, vcsType: row.vcsType, credentials, hostKey: null, onHostKey: async () => {} },
           // A host may not lead into the directories of this machine.
-          { http: noted(host), githubApps, localRoots: [] },
+          { http: notedHttp(parts.http, parts, place, host), githubApps, localRoots: [] },
         ),
     }
   }

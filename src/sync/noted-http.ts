@@ -23,3 +23,11 @@ export function notedHttp(
     },
   }
 }
+
+/**
+ * The place of a host's API: hosts count requests to it apart from git, so a limit of the one holds up nothing of the
+ * other. No job has this place, for its host is no host.
+ */
+export function apiPlace({ credential }: JobPlace, server: string): JobPlace {
+  return { host: `${server}/api`, credential }
+}

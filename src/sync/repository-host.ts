@@ -9,7 +9,7 @@ import type { UpstreamHttp } from '../sources/upstream-http.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import type { HostBudgets } from './host-budgets.ts'
 import { placeFinder } from './job-place.ts'
-import { notedHttp } from './noted-http.ts'
+import { apiPlace, notedHttp } from './noted-http.ts'
 import { storedCredentialsOf } from './repository-source.ts'
 
 /** The API of the host of a repository, and what the host calls the repository. */
@@ -36,7 +36,8 @@ export function hostOpener(parts: {
     if (!isHostType(vcsType)) return null
     const address = hostAddress(vcsType, url)
     const credentials = storedCredentialsOf(parts.secretBox, row)
-    const http = notedHttp(parts.http, parts, placeOf({ ...row, url }), hostPlace(address.apiBase))
+    const server = hostPlace(address.apiBase)
+    const http = notedHttp(parts.http, parts, apiPlace(placeOf({ ...row, url }), server), server)
     const host = openHost(vcsType, address, credentials, http, parts.githubApps)
     return { address, host, known: isForApi(vcsType, credentials) }
   }
