@@ -29,10 +29,12 @@ export async function show(args: string[]): Promise<number> {
   return EXIT.done
 }
 
-function timeLines({ last_synced_at: last, next_sync_at: next, webhook_url: webhook }: RepositoryView): string[] {
+function timeLines(view: RepositoryView): string[] {
+  const { last_synced_at: last, next_sync_at: next, webhook_url: webhook, last_webhook_at: heard } = view
+  const notified = heard === null ? 'nothing has come yet' : `last heard of at ${timeOf(heard)}`
   return [
     `  read     ${last === null ? 'never' : timeOf(last)}`,
     ...(next === null ? [] : [`  next     ${timeOf(next)}`]),
-    ...(webhook === null ? [] : [`  webhook  ${webhook}`]),
+    ...(webhook === null ? [] : [`  webhook  ${webhook}, ${notified}`]),
   ]
 }

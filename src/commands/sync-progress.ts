@@ -13,6 +13,7 @@ export interface RepositoryView {
   readonly last_synced_at: number | null
   readonly next_sync_at: number | null
   readonly webhook_url: string | null
+  readonly last_webhook_at: number | null
   readonly host: { path: string; visibility: string; archived: boolean } | null
   readonly host_error: { message: string } | null
   readonly issues: readonly { ref: string; reason: string }[]

@@ -1,6 +1,7 @@
 import { and, asc, count, eq, gt, isNull, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
 import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
+import { askHostAgain } from './host-repositories.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { repositories } from './schema.ts'
 import { discoveredRepositories, discoveries } from './schema-hosts.ts'
@@ -123,6 +124,8 @@ export class DiscoveryTable {
           .update(repositories)
           .set({ ...credential, failures: 0, nextSyncAt: now, updatedAt: now })
           .where(and(eq(repositories.id, repositoryId), eq(repositories.discoveryId, id), same))
+        // What the host said to the credential before is no word about this one.
+        await askHostAgain(repositoryId)(tx)
       }
       if (change.template !== undefined) await forgetAsked(tx, id)
       const after = await tx.select().from(discoveries).where(eq(discoveries.id, id)).get()

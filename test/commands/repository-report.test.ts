@@ -7,7 +7,7 @@ test('a repository is printed with what its host says of it', () => {
   const view = {
     ...{ id: 'repo_1', url: 'https://github.com/acme/lib.git', status: 'active', packages: 1, versions: 2 },
     ...{ error_code: null, error_message: null, issues: [], progress: null },
-    ...{ last_synced_at: null, next_sync_at: null, webhook_url: null },
+    ...{ last_synced_at: null, next_sync_at: null, webhook_url: null, last_webhook_at: null },
     host: { path: 'acme/lib', visibility: 'private', archived: true },
     host_error: { message: 'api.github.com answered with status 502.' },
   }

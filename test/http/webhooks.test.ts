@@ -72,8 +72,12 @@ describe.each([...NOTIFIERS])('$name', ({ vcsType, secret, delivery }) => {
     const signsBody = !('X-Gitlab-Token' in headers)
     const before = (await syncsOf(id)).length
     for (const wrong of [foreign, { headers: bare, body }, ...(signsBody ? [{ headers, body: `${body} ` }] : [])]) {
+      const logged = app.logged.length
       const response = await ask(wrong)
       expect(await statusOf(response)).toEqual({ status: 401, body: BAD_SIGNATURE })
+      const lines = app.logged.slice(logged).filter((line) => line.includes('webhook refused'))
+      expect(lines).toEqual([expect.stringContaining(id)])
+      expect(lines.join()).not.toContain(secret)
     }
     expect((await syncsOf(id)).length).toBe(before)
   })
@@ -90,8 +94,10 @@ describe('what cannot be told from a wrong signature', () => {
     const upstream = await app.addRepository('http://127.0.0.1:1/upstream', { vcs_type: 'composer' })
     const artifact = await app.addRepository('uploads', { vcs_type: 'artifact' })
     for (const id of ['repo_unknown', silentId, upstream.id, artifact.id, '%2Fx', `${repositoryId}x`]) {
+      const logged = app.logged.length
       const response = await deliver(app, id, fromGithub({ secret: SECRET }))
       expect({ id, ...(await statusOf(response)) }).toEqual({ id, status: 401, body: BAD_SIGNATURE })
+      expect(app.logged.slice(logged).filter((line) => line.includes('webhook refused'))).toEqual([])
     }
   })
 

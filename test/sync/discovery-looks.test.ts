@@ -220,6 +220,23 @@ describe('a listing', () => {
     expect(await looked(app, view.id)).toMatchObject({ status: 'active', error_code: null, added: 1 })
   })
 
+  test('has the hosts of its repositories asked again with another credential', async () => {
+    forge.addPackage('lib')
+    const { id } = await start()
+    const repository = (await foundBy(app, id)).lib?.repository_id ?? ''
+    await app.synced(repository)
+    const refusal = async () =>
+      ((await (await app.ask(`/api/repositories/${repository}`)).json()) as { host_error: object | null }).host_error
+    double.instead = () => Response.json({ message: 'Bad credentials' }, { status: 401 })
+    app.clock.now += 2 * 86_400
+    await app.sync(repository)
+    expect(await refusal()).toMatchObject({ code: 'auth' })
+    double.instead = null
+    await app.ask(`/api/discoveries/${id}`, { method: 'PATCH', json: { auth_credentials: double.token } })
+    await app.sync(repository)
+    expect(await refusal()).toBeNull()
+  })
+
   test('that meets a rate limit waits until that ends, and says when', async () => {
     forge.addPackage('lib')
     double.instead = () => double.refusals.limited(600)

@@ -151,7 +151,7 @@ function refuseUnfit(row: RepositoryRow): void {
     throw new AppError('conflict', `Repository ${row.id} is of vcs_type ${row.vcsType}, which no git host notifies.`)
   }
   if (row.webhookId === null) return
-  const way = `remove it with DELETE /api/repositories/${row.id}/webhook to register it anew`
+  const way = `to register it anew, remove it first: DELETE /api/repositories/${row.id}/webhook, or repository webhook remove`
   throw new AppError('conflict', `The webhook of repository ${row.id} is registered already; ${way}.`)
 }
 

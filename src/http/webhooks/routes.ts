@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import type { FailedLogins } from '../../auth/failed-logins.ts'
 import type { SecretBox } from '../../auth/secret-box.ts'
 import { AppError, isAppError } from '../../errors.ts'
+import type { Logger } from '../../observability/logger.ts'
 import { verifyWebhook, type WebhookSender } from '../../sources/hosts/verify-webhook.ts'
 import { LONGEST_WEBHOOK, type PushNotice } from '../../sources/hosts/webhook.ts'
 import type { RepositoryRow, RepositoryTable } from '../../store/repositories.ts'
@@ -25,6 +26,7 @@ export interface WebhookRoutesParts {
   readonly webhookFailures: FailedLogins
   /** Address of the client behind a request; null over the local socket. */
   readonly clientAddressOf: PeerOf
+  readonly logger: Logger
   readonly now: () => number
 }
 
@@ -46,7 +48,11 @@ export function webhookRoutes(parts: WebhookRoutesParts) {
       const sender = row?.webhookSecret == null ? null : SENDERS[row.vcsType]
       const secret = row && sender ? secretOf(parts.secretBox, row) : nobodys
       const delivery = { headers: request.headers, body, secret, now: parts.now() }
-      const notice = verified(parts, request, () => verifyWebhook(sender ?? 'github', delivery))
+      const refused = (error: unknown) => {
+        // What comes for no repository, or for one without a secret, is not worth a line.
+        if (sender) parts.logger.warn('webhook refused', { repository: params.id, error })
+      }
+      const notice = verified(parts, { request, refused }, () => verifyWebhook(sender ?? 'github', delivery))
       return status(202, { status: await take(parts, params.id, notice) })
     },
     // The bytes that were signed, not what a parser makes of them.
@@ -67,15 +73,16 @@ function secretOf(secretBox: SecretBox, row: RepositoryRow): string {
   return secretBox.open(row.webhookSecret ?? '', webhookSecretPlace(row.id))
 }
 
-/** What `verify` returns; a wrong signature is counted for the address it comes from. */
+/** What `verify` returns; a wrong signature is told to `refused` and counted for the address it comes from. */
 function verified(
   { webhookFailures, clientAddressOf }: WebhookRoutesParts,
-  request: Request,
+  { request, refused }: { request: Request; refused: (error: unknown) => void },
   verify: () => PushNotice | null,
 ): PushNotice | null {
   try {
     return verify()
   } catch (error) {
+    refused(error)
     const address = isAppError(error, 'unauthorized') ? clientAddressOf(request) : null
     const wait = address === null ? 0 : webhookFailures.note(address)
     if (wait === 0) throw error
