@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'errors',
     'maintenance',
     'observability',
+    'printable',
     'sd-notify',
   ],
   bundle: ['composer', 'errors', 'mirror'],
@@ -75,22 +76,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'store',
     'sync',
   ],
-  sync: ['auth', 'composer', 'errors', 'observability', 'pacer', 'sources', 'store'],
+  sync: ['auth', 'composer', 'errors', 'observability', 'pacer', 'printable', 'sources', 'store'],
   maintenance: ['archives', 'auth', 'config', 'data-directory', 'errors', 'observability', 'store'],
   mirror: ['archives', 'composer', 'errors', 'observability', 'pacer', 'sources', 'store'],
-  auth: ['composer', 'errors', 'observability', 'store'],
+  auth: ['composer', 'errors', 'observability', 'printable', 'store'],
   sources: ['errors', 'git', 'networks'],
   archives: ['errors', 'git', 'pacer'],
-  store: ['assets', 'errors', 'pacer'],
-  git: ['errors', 'pacer'],
-  composer: ['errors'],
-  observability: ['errors'],
+  store: ['assets', 'errors', 'pacer', 'printable'],
+  git: ['errors', 'pacer', 'printable'],
+  composer: ['errors', 'printable'],
+  observability: ['errors', 'printable'],
   config: ['config-secrets', 'config-supervision', 'config-values', 'errors', 'networks'],
   'config-secrets': ['errors'],
   'config-supervision': ['errors'],
   'config-values': ['errors', 'networks'],
   networks: ['errors'],
   pacer: [],
+  printable: [],
   assets: ['errors'],
   'data-directory': ['config', 'errors'],
   'sd-notify': ['errors'],
@@ -109,8 +111,23 @@ const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; reado
   { what: 'console', pattern: /\bconsole\./, where: /^src\/(?:commands\/|main\.ts|build\.ts)/ },
   {
     what: 'requests to other servers',
-    pattern: /(?:await|return|=>|=|\() ?fetch\(|globalThis\.fetch/,
-    where: /^src\/(?:sources\/upstream-http\.ts|commands\/|http\/listen\.ts)/,
+    // Not a method of that name, a type, or a part's own option.
+    pattern:
+      /(?<![\w.#]|async |private )fetch\((?![^()\n]*\) \{)|\b(?:globalThis|Bun|window|self)\.fetch|[=:] fetch\b(?!\.)/,
+    where:
+      /^src\/(?:sources\/upstream-http\.ts|commands\/(?:management-client|maintenance-client|local-server|healthcheck)\.ts)/,
+  },
+  { what: 'the resolver of names', pattern: /from 'node:dns|Bun\.dns/, where: /^src\/sources\/address-guard\.ts$/ },
+  {
+    // A socket that was inherited is handed on to the server in this process, on loopback.
+    what: 'sockets',
+    pattern: /Bun\.(?:connect|listen|udpSocket)/,
+    where: /^src\/http\/inherited-socket\.ts$/,
+  },
+  {
+    what: 'what is known of addresses',
+    pattern: /from 'node:net'/,
+    where: /^src\/(?:auth\/failed-logins|networks|http\/client-address|sources\/(?:upstream-http|address-guard))\.ts$/,
   },
   {
     what: 'child processes',
@@ -118,6 +135,15 @@ const ONLY_IN: readonly { readonly what: string; readonly pattern: RegExp; reado
     where: /^src\/(?:git\/program-|git\/local-|git\/ssh-|build\.ts|release\/parts\.ts)/,
   },
 ]
+
+/** Other ways to another machine, which nothing uses: what is not here cannot pass the guard by. */
+const NOWHERE: Readonly<Record<string, RegExp>> = {
+  'clients of Node': /from 'node:(?:http|https|http2|tls|dgram|inspector|worker_threads|cluster|repl|vm)'/,
+  'connections of Node': /\b(?:createConnection|createServer|new (?:Socket|Server))\b/,
+  'other clients of Bun': /\bBun\.(?:sql|SQL|redis|RedisClient|s3|S3Client|\$)|from 'bun:(?:sqlite|jsc)'/,
+  'clients of browsers': /\b(?:new WebSocket|EventSource|XMLHttpRequest|sendBeacon)\b/,
+  'code out of texts': /\beval\(|new Function\(|import\((?!'\.|'@elysiajs)/,
+}
 
 const ROOT = join(import.meta.dir, '..')
 const FILES = [...new Bun.Glob('src/**/*.ts').scanSync(ROOT)].sort()
@@ -173,6 +199,20 @@ describe('rooms', () => {
       expect(users.length).toBeGreaterThan(0)
     })
   }
+})
+
+describe('ways to another machine', () => {
+  for (const [what, pattern] of Object.entries(NOWHERE)) {
+    test(`${what} are used nowhere`, () => {
+      expect(FILES.filter((file) => pattern.test(text(file)))).toEqual([])
+    })
+  }
+
+  test('of what is known of addresses nothing connects', () => {
+    const imported = FILES.flatMap((file) => [...text(file).matchAll(/import \{([^}]+)\} from 'node:net'/g)])
+    const names = new Set(imported.flatMap(([, list = '']) => list.split(',').map((name) => name.trim())))
+    expect([...names].sort()).toEqual(['BlockList', 'isIP', 'isIPv6'])
+  })
 })
 
 describe('files', () => {

@@ -1,6 +1,6 @@
 import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AppError } from '../errors.ts'
-import { withoutControls } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import type { TokenRow, TokenTable, TokenUse } from '../store/tokens.ts'
 import type { Admission } from './admission.ts'
 import { type Caller, EVERYTHING } from './scope.ts'

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts'
-import { withoutControls } from '../observability/logger.ts'
+import { escapedJson, withoutControls, withoutControlsInLines } from '../printable.ts'
 
 /** A subcommand. */
 export interface Command {
@@ -25,10 +25,10 @@ export class UsageError extends AppError {
   }
 }
 
-/** Prints a value for a program, or lines for a person. */
+/** Prints a value for a program, or lines for a person; texts of strangers in either cannot steer the terminal. */
 export function print(json: boolean, value: unknown, lines: () => readonly string[]): void {
-  if (json) console.log(JSON.stringify(value, null, 2))
-  else for (const line of lines()) console.log(line)
+  if (json) console.log(escapedJson(JSON.stringify(value, null, 2)))
+  else for (const line of lines()) console.log(withoutControlsInLines(line))
 }
 
 /** A row of a list, as the management API shows it, with what is wrong with it. */

@@ -1,4 +1,4 @@
-import { withoutControls } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import { EXIT, print } from './command.ts'
 import type { ManagementClient } from './management-client.ts'
 

@@ -1,4 +1,5 @@
 import { isAppError } from '../errors.ts'
+import { withoutControlsInLines } from '../printable.ts'
 import { EXIT, UsageError } from './command.ts'
 
 const NOT_UNPACKED =
@@ -9,6 +10,11 @@ const NOT_UNPACKED =
  * the program, else 1.
  */
 export function failureOf(command: string, error: unknown): { text: string; code: number } {
+  const { text, code } = said(command, error)
+  return { text: withoutControlsInLines(text), code }
+}
+
+function said(command: string, error: unknown): { text: string; code: number } {
   if (!(error instanceof Error)) return { text: String(error), code: EXIT.failed }
   const errorCode = 'code' in error ? String(error.code) : ''
   if (errorCode === 'ERR_DLOPEN_FAILED') return { text: `${NOT_UNPACKED}\n${error.message}`, code: EXIT.surroundings }

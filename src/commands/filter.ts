@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { withoutControls } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import { type Command, columns, EXIT, print, UsageError } from './command.ts'
 import { withManagementApi } from './management-client.ts'
 import { only } from './repository-arguments.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { withoutControls } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import { EXIT, UsageError } from './command.ts'
 import {
   type DiscoveryView,

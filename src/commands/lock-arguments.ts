@@ -4,7 +4,7 @@ import { type LockFile, MAX_LOCK_BYTES, readLockFile } from '../bundle/lock-file
 import { parseConstraint } from '../composer/constraint.ts'
 import { packageNameProblem } from '../composer/package-name.ts'
 import { AppError, messageOf } from '../errors.ts'
-import { withoutControls } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import { UsageError } from './command.ts'
 
 /** Options by which lock files are named. */

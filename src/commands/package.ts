@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { withoutControls } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import { type Command, columns, EXIT, print, UsageError } from './command.ts'
 import { type ManagementClient, withManagementApi } from './management-client.ts'
 

@@ -1,3 +1,4 @@
+import { hasControls } from '../printable.ts'
 import type { CommitReading, ReadableManifest } from './commit-reader.ts'
 import { constraintProblem } from './manifest-rules.ts'
 import { normalizeBranch, normalizeVersion } from './version-parser.ts'
@@ -20,9 +21,6 @@ export interface Refusal {
 
 const DEV_SUFFIX = /[.-]?dev$/i
 const DEV_MARKS = /^dev-|[.-]?dev$/gi
-/** Git's own rules keep these out of ref names; `version` in a composer.json may hold anything. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
-const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/
 
 /** The version of a tag, or why it has none. Composer: tags in `VcsRepository::initialize`. */
 export function readTag(name: string, reading: CommitReading): VersionCandidate | Refusal {
@@ -62,7 +60,7 @@ export function readBranch(name: string, reading: CommitReading): VersionCandida
 /** Lock files keep the pretty form alone, so reading it again must give the same version. */
 function readable(candidate: VersionCandidate): VersionCandidate | Refusal {
   const { version, normalized } = candidate
-  if (CONTROL_CHARACTERS.test(version)) return { problem: 'The version in composer.json contains control characters.' }
+  if (hasControls(version)) return { problem: 'The version contains control characters.' }
   if (normalizeVersion(version) === normalized) return candidate
   return { problem: `Version "${shown(version)}" would be read back as another one from a lock file.` }
 }

@@ -1,5 +1,7 @@
 import { AppError } from '../errors.ts'
+import { withoutControls } from '../printable.ts'
 import { asObject, jsonValue, type RawFields, readJsonObject } from './json.ts'
+import { withPrintableTexts } from './printed-fields.ts'
 
 /** A composer.json that is JSON; whether clients can use it is for `manifestProblem`. */
 export interface Manifest {
@@ -42,9 +44,9 @@ export function readManifest(content: Uint8Array): Manifest {
   return { fields, name: isEmpty(name) ? undefined : name, version: versionText(jsonValue(fields.get('version'))) }
 }
 
-/** The fields that clients get of a manifest, in its order and as written. */
+/** The fields that clients get of a manifest, in its order and as written but for control characters in what is printed. */
 export function servedFields(manifest: Manifest): RawFields {
-  return new Map([...manifest.fields].filter(([key]) => !WITHHELD.has(key)))
+  return withPrintableTexts(new Map([...manifest.fields].filter(([key]) => !WITHHELD.has(key))))
 }
 
 /** What listings show of a package, for people: plain text without control characters. */
@@ -106,8 +108,6 @@ function inRange(value: number | undefined, least: number, most: number): boolea
   return value !== undefined && value >= least && value <= most
 }
 
-/** Control characters, which could steer a terminal, become blanks. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
+  return withoutControls(text).trim()
 }

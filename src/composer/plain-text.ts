@@ -1,3 +1,5 @@
+import { withoutControls } from '../printable.ts'
+
 /** Longest address that is served, in characters. */
 const LONGEST_ADDRESS = 2_000
 
@@ -7,11 +9,7 @@ const LONGEST_ADDRESS = 2_000
  */
 export function plainText(value: unknown, longest: number): string | null {
   if (typeof value !== 'string') return null
-  const line = value
-    .slice(0, longest * 2)
-    .toWellFormed()
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the purpose
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+/g, ' ')
+  const line = withoutControls(value.slice(0, longest * 2).toWellFormed())
     .trim()
     .slice(0, longest)
   return line === '' ? null : line.toWellFormed()

@@ -1,4 +1,5 @@
 import { AppError, isAppError } from '../errors.ts'
+import { withoutControls } from '../printable.ts'
 
 /**
  * Why a git server could not be read; it is in `details.reason` of the `AppError('upstream')`, so that a sync can tell
@@ -50,20 +51,10 @@ const LONGEST_QUOTE = 300
 
 /** Text from a stranger made fit for a sentence: one line, no control characters, at most 300 characters. */
 export function cleanText(text: string): string {
-  let clean = ''
-  for (const character of text.slice(0, 4 * LONGEST_QUOTE)) {
-    const code = character.codePointAt(0) ?? 0
-    const hidden = code < 0x20 || (code >= 0x7f && code < 0xa0) || isDirectionMark(code)
-    clean += hidden ? ' ' : character
-  }
+  const clean = withoutControls(text.slice(0, 4 * LONGEST_QUOTE))
   const words = clean.split(' ').filter((word) => word !== '')
   const line = words.join(' ')
   return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}…` : line
-}
-
-/** Marks that turn the direction of text round could make a log line read as another one. */
-function isDirectionMark(code: number): boolean {
-  return (code >= 0x200e && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)
 }
 
 /** What a server said in an ERR line or on the error band, as a failure of the fitting reason. */

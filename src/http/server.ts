@@ -104,6 +104,8 @@ export function createHandler(parts: ServerParts): Handler & { readonly routes: 
     if (window) showLimit(response, window)
     response.headers.set('X-Request-Id', id)
     response.headers.set('X-Content-Type-Options', 'nosniff')
+    // What says nothing of caches is for whoever asked: tokens, credentials, and what only some may see.
+    if (!response.headers.has('Cache-Control')) response.headers.set('Cache-Control', 'no-store')
     const route = facts.routeOf(request) || directRoute(request)
     parts.metrics.request(route, knownMethod(request), response.status, (performance.now() - began) / 1_000)
     if (logger.enabled('debug')) {

@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts'
+import { escapedJson, withoutControls } from '../printable.ts'
 
 /** Facts beside a log message. Values are numbers, strings, booleans or an error; never a credential. */
 export type LogFields = Readonly<Record<string, unknown>>
@@ -55,7 +56,7 @@ function jsonLine(level: LogLevel, time: Date, message: string, fields: LogField
   const facts = Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? describe(value) : value])
   // The head a second time: a field of the same name must not replace it.
   const line = writeJson({ ...head, ...Object.fromEntries(facts), ...head })
-  return `${line.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)}\n`
+  return `${escapedJson(line)}\n`
 }
 
 /** JSON of a line; values that have none are written as their text, since logging must never fail. */
@@ -73,12 +74,6 @@ function prettyLine(level: LogLevel, time: Date, message: string, fields: LogFie
   )
   const line = [time.toISOString().slice(11, 19), level.padEnd(5), message, ...facts].join(' ')
   return `${withoutControls(line)}\n`
-}
-
-/** Text with C0, C1 and DEL characters taken out, for terminals and logs. */
-export function withoutControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the purpose
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
 }
 
 function describe(error: Error): string {

@@ -2,6 +2,7 @@ import { and, asc, count, eq, gt, inArray, isNotNull, lte, ne, notInArray, type 
 import { alias } from 'drizzle-orm/sqlite-core'
 import { AppError } from '../errors.ts'
 import { turn } from '../pacer.ts'
+import { withoutControls } from '../printable.ts'
 import { type Alongside, type Database, nothingElse, type Queries } from './database.ts'
 import { type Page, type PageOf, pageOf } from './paging.ts'
 import { republish } from './republish.ts'
@@ -138,7 +139,7 @@ export class RepositoryTable {
     return new Map(rows.map((row) => [row.id ?? '', { packages: row.packages, versions: row.versions }]))
   }
 
-  /** Refs of a repository that are not offered, by name. At most `limit`. */
+  /** Refs of a repository that are not offered, by name, as they can be shown. At most `limit`. */
   async issues(id: string, limit = 1_000): Promise<RefIssue[]> {
     const rows = await this.db.read
       .select({ ref: refs.name, reason: refs.issue })
@@ -146,7 +147,7 @@ export class RepositoryTable {
       .where(and(eq(refs.repositoryId, id), isNotNull(refs.issue)))
       .orderBy(asc(refs.name))
       .limit(limit)
-    return rows.map((row) => ({ ref: row.ref, reason: row.reason ?? '' }))
+    return rows.map(({ ref, reason }) => ({ ref: withoutControls(ref), reason: withoutControls(reason ?? '') }))
   }
 
   /** Changes a repository; returns it as it is then, or null when there is none. Throws AppError('conflict'). */

@@ -1,4 +1,5 @@
 import { and, asc, countDistinct, desc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
+import { withoutControls } from '../printable.ts'
 import type { Alongside, Database, Queries } from './database.ts'
 import type { RefIssue, RepositoryCounts, RepositoryRow } from './repositories.ts'
 import { chunks } from './save-outcome.ts'
@@ -78,7 +79,8 @@ export class UpstreamTable {
       .where(eq(upstreamIssues.repositoryId, id))
       .orderBy(asc(upstreamIssues.subject))
       .limit(limit)
-    return [...(await conflictsOf(this.db.read, id, limit)), ...rows].slice(0, limit)
+    const issues = [...(await conflictsOf(this.db.read, id, limit)), ...rows].slice(0, limit)
+    return issues.map(({ ref, reason }) => ({ ref: withoutControls(ref), reason: withoutControls(reason) }))
   }
 }
 

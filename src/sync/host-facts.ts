@@ -1,5 +1,6 @@
 import { AppError, isAppError, messageOf } from '../errors.ts'
 import type { Logger } from '../observability/logger.ts'
+import { withoutControls } from '../printable.ts'
 import { hostFailure } from '../sources/hosts/failure.ts'
 import type { RepositoryFacts } from '../sources/hosts/host.ts'
 import { type HostType, isHostType } from '../sources/hosts/host-credential.ts'
@@ -169,6 +170,6 @@ function storedFacts(repositoryId: string, facts: RepositoryFacts, checkedAt: nu
   const { id: hostId, path, cloneUrl, defaultBranch, archived, visibility, description, webUrl, issuesUrl } = facts
   return {
     ...{ repositoryId, hostId, path, cloneUrl, defaultBranch, archived, visibility },
-    ...{ description, webUrl, issuesUrl, checkedAt },
+    ...{ description: description === null ? null : withoutControls(description).trim(), webUrl, issuesUrl, checkedAt },
   }
 }

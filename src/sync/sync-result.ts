@@ -1,3 +1,4 @@
+import { withoutControls } from '../printable.ts'
 import type { JobResult } from '../store/jobs.ts'
 import type { RefIssue } from '../store/repositories.ts'
 import type { SyncOutcome, SyncState } from '../store/sync-state.ts'
@@ -21,7 +22,9 @@ export function resultOf(outcome: SyncOutcome, state: SyncState): JobResult {
     }
     for (const normalized of hide) removed.push(`${name} ${rows.get(normalized)?.version ?? normalized}`)
   }
-  const issues = outcome.refs.flatMap(({ name, issue }) => (issue === null ? [] : [{ ref: name, reason: issue }]))
+  const issues = outcome.refs.flatMap(({ name, issue }) =>
+    issue === null ? [] : [{ ref: withoutControls(name), reason: issue }],
+  )
   return { added, changed, removed, issues: issues.slice(0, MOST_ISSUES) }
 }
 

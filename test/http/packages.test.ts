@@ -148,7 +148,7 @@ describe('a README', () => {
     expect({ status, text }).toEqual({ status: 200, text: '# one\n<script>alert(1)</script>\n' })
     expect(headers.get('content-type')).toBe('text/markdown; charset=utf-8')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect(headers.get('content-security-policy')).toBe("default-src 'none'; sandbox")
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; sandbox; frame-ancestors 'none'")
     expect((await readme('2.0.0')).text).toStartWith('# two')
     expect((await readme('v2.0')).text).toStartWith('# two')
   })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/errors.ts'
-import { createLogger, type LogLevel, withoutControls } from '../../src/observability/logger.ts'
+import { createLogger, type LogLevel } from '../../src/observability/logger.ts'
+import { withoutControls } from '../../src/printable.ts'
 
 const HOSTILE = 'v1\n{"level":"info","message":"forged"}\r\u001b[2J\u0000\u0007\u009b31m\u007f'
 

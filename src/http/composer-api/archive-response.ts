@@ -62,6 +62,7 @@ function archiveHeaders(name: string): Record<string, string> {
   return {
     'Content-Type': TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? OTHER_TYPE,
     'Cache-Control': 'private, max-age=31536000, immutable, no-transform',
+    Vary: 'Authorization',
     'Content-Disposition': `attachment; filename="${name.replace(/[^A-Za-z0-9._-]+/g, '-')}"`,
   }
 }

@@ -3,6 +3,7 @@ import { mergeAdvisories, readAdvisories } from '../../composer/advisories.ts'
 import { mergeFilterLists, readFilterLists } from '../../composer/filter-list.ts'
 import { type RawFields, writeJsonObject } from '../../composer/json.ts'
 import { minifyVersions } from '../../composer/minify.ts'
+import { withPrintableTexts } from '../../composer/printed-fields.ts'
 import { type CompleteVersion, completeVersions } from '../../mirror/complete-document.ts'
 import { distPath, readUpstreamDist } from '../../mirror/dist-address.ts'
 import { type ReleaseAge, releaseAge } from '../../mirror/release-age.ts'
@@ -160,7 +161,7 @@ function inPlace(
 
 /** The fields of an entry as they are served; the order is that of the upstream. */
 function rewrite(document: MirroredDocument, fields: RawFields, version: string, baseUrl: string): RawFields {
-  const served = new Map(fields)
+  const served = new Map(withPrintableTexts(fields))
   for (const field of DROPPED) served.delete(field)
   if (!document.upstream.exposeSource) served.delete('source')
   const raw = fields.get('dist')

@@ -74,6 +74,7 @@ const PackageDocument = shape('PackageDocument', {
 export const DOCUMENT_HEADERS = ['Cache-Control', 'Vary', 'ETag', 'Last-Modified'] as const satisfies HeaderName[]
 const ARCHIVE_HEADERS = [
   'Cache-Control',
+  'Vary',
   'Accept-Ranges',
   'Content-Disposition',
   'ETag',
@@ -224,7 +225,7 @@ export const COMPOSER_OPERATIONS = {
         description:
           'The archive. One that is still being fetched from an upstream has no length and no validator yet.',
         contentType: ARCHIVE_TYPES,
-        headers: ['Cache-Control', 'Content-Disposition'],
+        headers: ['Cache-Control', 'Vary', 'Content-Disposition'],
         someHeaders: ['Content-Length', 'Accept-Ranges', 'ETag'],
       },
       206: {

@@ -193,7 +193,7 @@ export const PACKAGE_OPERATIONS = {
         description: 'The text.',
         schema: t.String(),
         contentType: 'text/markdown; charset=utf-8',
-        headers: ['Cache-Control', 'Content-Security-Policy'],
+        headers: ['Cache-Control', 'Vary', 'Content-Security-Policy'],
       },
     },
     errors: {

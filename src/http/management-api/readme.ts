@@ -35,8 +35,9 @@ export async function readmeResponse(
   return new Response(new TextDecoder().decode(file.content), {
     headers: {
       'Content-Type': `text/${markdown ? 'markdown' : 'plain'}; charset=utf-8`,
-      'Content-Security-Policy': "default-src 'none'; sandbox",
+      'Content-Security-Policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
       'Cache-Control': 'private, no-cache',
+      Vary: 'Authorization',
       'X-Content-Type-Options': 'nosniff',
     },
   })

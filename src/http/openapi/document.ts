@@ -1,6 +1,6 @@
 import type { InternalRoute } from 'elysia'
 import { ComposerErrorBody, ErrorBody } from './errors.ts'
-import { HEADERS, SOME_HEADERS } from './headers.ts'
+import { EVERYWHERE, HEADERS, SOME_HEADERS } from './headers.ts'
 import { exampleObjects, TAGS } from './operation.ts'
 
 /** A JSON object whose form the document's own standard fixes. */
@@ -67,7 +67,7 @@ function placelessResponses(schemas: Json): Json {
   const headers = (names: readonly string[]) =>
     Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
   const schema = hoist({ anyOf: [ErrorBody, ComposerErrorBody] }, schemas)
-  const common = ['X-Request-Id', 'X-Content-Type-Options', 'Cache-Control']
+  const common = EVERYWHERE
   return {
     NotFound: {
       description: 'There is nothing at this address.',
@@ -76,7 +76,7 @@ function placelessResponses(schemas: Json): Json {
     },
     Methods: {
       description: 'To OPTIONS, at every address: the methods that it has.',
-      headers: headers(['X-Request-Id', 'X-Content-Type-Options', 'Allow']),
+      headers: headers([...common, 'Allow']),
     },
     MethodNotAllowed: {
       description: 'The address does not have this method.',

@@ -83,4 +83,4 @@ export type SomeHeaderName = 'Content-Length' | 'ETag' | 'Accept-Ranges'
 export const RATE_LIMIT: readonly HeaderName[] = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset']
 
 /** Headers of every answer whatever it is. */
-export const EVERYWHERE: readonly HeaderName[] = ['X-Request-Id', 'X-Content-Type-Options']
+export const EVERYWHERE: readonly HeaderName[] = ['X-Request-Id', 'X-Content-Type-Options', 'Cache-Control']
