@@ -87,7 +87,17 @@ describe('the doctor', () => {
       state: 'warning',
       advice: expect.stringContaining(`repository remove ${id}`),
     })
-    expect(named(findings, new URL(url).host)).toMatchObject([{ state: 'failure' }])
+    expect(named(findings, new URL(url).host)).toMatchObject([
+      { state: 'failure', found: expect.stringContaining('the connection is refused') },
+    ])
+  })
+
+  test('tells a host that is in trouble from one that works', async () => {
+    const ill = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('', { status: 503 }) })
+    const { host, origin } = ill.url
+    await app.ask('/api/repositories', { method: 'POST', json: { url: `${origin}/lib.git`, vcs_type: 'git' } })
+    expect(named(await examined(), host)).toMatchObject([{ state: 'warning', found: 'It answers with status 503.' }])
+    await ill.stop(true)
   })
 })
 

@@ -18,6 +18,8 @@ const CLOCK_TOLERANCE = 60
 /** A job that could have run for so long shows that the queue does not keep up. Seconds. */
 const LONG_WAIT = 900
 
+const ITS_OWN_TROUBLE = 'Nothing is wrong here: what is stored is served, and it is tried again by itself.'
+
 /** What the look at repositories takes. `now` gives Unix seconds. */
 export interface SourceParts {
   readonly repositories: RepositoryTable
@@ -91,6 +93,7 @@ async function askHost(origin: string, { http, now }: SourceParts, clocks: numbe
     await response.body?.cancel()
     const date = Date.parse(response.headers.get('date') ?? '')
     if (!Number.isNaN(date)) clocks.push(now() - date / 1_000)
+    if (response.status >= 500) return warning(host, `It answers with status ${response.status}.`, ITS_OWN_TROUBLE)
     return ok(host, 'It answers.')
   } catch (error) {
     const advice = 'See whether this machine may reach it: name servers, firewall, ALLOWED_NETWORKS, certificates.'

@@ -77,6 +77,7 @@ function prettyLine(level: LogLevel, time: Date, message: string, fields: LogFie
 }
 
 function describe(error: Error): string {
-  const cause = error.cause === undefined ? '' : ` (${messageOf(error.cause)})`
+  const reason = error.cause === undefined ? '' : messageOf(error.cause)
+  const cause = error.message.includes(reason) ? '' : ` (${reason})`
   return error.name === 'AppError' ? `${error.message}${cause}` : `${error.stack ?? error.message}${cause}`
 }

@@ -140,8 +140,12 @@ function protocolError(sentence: string): AppError {
   return new AppError('upstream', sentence, { details: { reason: 'protocol' } })
 }
 
+/** What Bun words as a question to its user. */
+const REFUSED = 'the connection is refused: nobody listens there, or a firewall is in between.'
+
 function unreachable(url: URL, cause: unknown): AppError {
-  const reason = messageOf(cause).slice(0, 200)
+  const reason =
+    (cause as { code?: unknown } | null)?.code === 'ECONNREFUSED' ? REFUSED : messageOf(cause).slice(0, 200)
   return new AppError('upstream', `${url.host} cannot be reached: ${reason}`, {
     details: { reason: 'unreachable' },
     cause,

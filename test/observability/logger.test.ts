@@ -82,6 +82,8 @@ test('expected failures are told in a sentence with their cause, bugs with their
   logger.warn('x', { error: new TypeError('bug') })
   expect(JSON.parse(lines[0] ?? '').error).toBe('It is down. (ECONNREFUSED)')
   expect(JSON.parse(lines[1] ?? '').error).toContain('logger.test.ts')
+  logger.warn('x', { error: new AppError('upstream', 'It is down: no route.', { cause: new Error('no route') }) })
+  expect(JSON.parse(lines[2] ?? '').error).toBe('It is down: no route.')
 })
 
 test('withoutControls', () => {

@@ -2,7 +2,7 @@ import type { ArchiveFile } from '../../archives/archive-index.ts'
 import { type Caller, limitsVersions, maySee, refusalOf, type Scope, type ScopedVersion } from '../../auth/scope.ts'
 import { packageNameProblem } from '../../composer/package-name.ts'
 import { normalizeVersion } from '../../composer/version-parser.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, isAppError } from '../../errors.ts'
 import { DIST_ENDING } from '../../mirror/dist-address.ts'
 import type { PackageCatalog } from '../../store/catalog.ts'
 import type { PackageTable, PublishedReference } from '../../store/packages.ts'
@@ -59,9 +59,18 @@ export async function findArchive(
   const published = await publishedFiles(parts, request)
   if (!published || refusalOf(scope, name, published) !== null) throw unavailable(scope, name)
   await refuseBlocked(parts, name, published)
-  const archive = await publishedArchive(parts, published, caller.actor)
+  const archive = await publishedArchive(parts, published, caller.actor).catch((error: unknown) => {
+    throw isAppError(error, 'upstream') ? unread(request, published, error) : error
+  })
   if (!archive) throw unavailable(scope, name)
   return { archive, version: published }
+}
+
+/** A client shows the sentence alone: it says that this server knows the version, and what it is waiting for. */
+function unread({ name }: DistRequest, { version }: PublishedReference, error: AppError): AppError {
+  const { details } = error
+  const sentence = `The archive of ${name} ${version} is not stored here yet, and its repository cannot be read now: ${error.message}`
+  return new AppError('upstream', sentence, error.cause === undefined ? { details } : { details, cause: error.cause })
 }
 
 /** Throws AppError('forbidden') for a package outside the scope, existing or not. */
