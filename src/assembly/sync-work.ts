@@ -2,6 +2,7 @@ import type { Foundation } from '../foundation.ts'
 import { RepositoryFeed } from '../http/management-api/repository-feed.ts'
 import { lookAtUpstream } from '../mirror/look.ts'
 import { COMPOSER } from '../mirror/upstream-address.ts'
+import { moveEarlier } from '../store/move-earlier.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
 import { credentialCheck } from '../sync/credential-check.ts'
 import type { HostBudgets } from '../sync/host-budgets.ts'
@@ -32,7 +33,8 @@ export function openSyncWork(parts: Parts) {
   const { tables, config, now, logger } = parts
   const openSource = sourceOpener({ ...parts, ...tables, localRoots: config.localRepositoryRoots })
   const queue = createQueue({ ...parts, openSource })
-  const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, logger })
+  const moveAll = (seconds: number) => moveEarlier(parts.db, seconds)
+  const scheduler = new Scheduler({ repositories: tables.repositories, queue, now, moveEarlier: moveAll, logger })
   return { openSource, queue, scheduler, feed: openFeed(parts, queue) }
 }
 

@@ -21,7 +21,8 @@ export class FailedLogins {
   note(address: string): number {
     const key = networkOf(address)
     const now = this.now()
-    const recent = (this.times.get(key) ?? []).filter((time) => time > now - PERIOD)
+    // Those of the future were noted before the clock was set back.
+    const recent = (this.times.get(key) ?? []).filter((time) => time > now - PERIOD && time <= now)
     const [oldest] = recent
     if (oldest !== undefined && recent.length >= ALLOWED) return oldest + PERIOD - now
     recent.push(now)

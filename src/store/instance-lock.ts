@@ -32,13 +32,23 @@ export async function lockInstance(directories: readonly string[], purpose: stri
 async function lockDirectory(directory: string, purpose: string): Promise<InstanceLock> {
   const holderFile = `${directory}/instance.json`
   const { client, tx } = await takeLock(directory, holderFile)
-  writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, purpose, since: new Date().toISOString() })}\n`)
-  return {
-    release() {
-      tx.close()
-      client.close()
-    },
+  const release = () => {
+    tx.close()
+    client.close()
   }
+  try {
+    writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, purpose, since: new Date().toISOString() })}\n`)
+  } catch (cause) {
+    release()
+    throw unwritable(holderFile, cause)
+  }
+  return { release }
+}
+
+function unwritable(file: string, cause: unknown): AppError {
+  const full = ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')
+  const fault = full ? 'temporary' : 'lasting'
+  return new AppError('unavailable', `${file} cannot be written: ${messageOf(cause)}`, { cause, fault })
 }
 
 async function takeLock(directory: string, holderFile: string): Promise<{ client: Client; tx: Transaction }> {
@@ -49,10 +59,7 @@ async function takeLock(directory: string, holderFile: string): Promise<{ client
   } catch (cause) {
     client?.close()
     if (!(cause instanceof LibsqlError && cause.code.startsWith('SQLITE_BUSY'))) {
-      throw new AppError('unavailable', `${directory}/instance.lock cannot be written: ${messageOf(cause)}`, {
-        cause,
-        fault: 'lasting',
-      })
+      throw unwritable(`${directory}/instance.lock`, cause)
     }
     const sentence = `${directory} is in use by another package-broker${holder(holderFile)}; stop it first.`
     throw new AppError('conflict', sentence, { cause, fault: 'temporary' })

@@ -5,8 +5,8 @@ import { cannotOpen } from './write-error.ts'
 
 /** Faults of a file that waiting does not mend. */
 const LASTING = ['SQLITE_CANTOPEN', 'SQLITE_READONLY', 'SQLITE_NOTADB', 'SQLITE_CORRUPT', 'SQLITE_PERM']
-/** Faults of a file that pass: a foreign lock, a full disk. */
-const PASSING = ['SQLITE_BUSY', 'SQLITE_FULL']
+/** Faults of a file that pass: a foreign lock, a full disk, which SQLite also tells as an error of input and output. */
+const PASSING = ['SQLITE_BUSY', 'SQLITE_FULL', 'SQLITE_IOERR']
 /** Answers of a libSQL server to a token that it does not take. */
 const REFUSALS = [401, 403]
 
@@ -15,7 +15,10 @@ const REFUSALS = [401, 403]
  * is no fault of the database's surroundings comes back as it is.
  */
 export function startFault(error: unknown, address: DatabaseAddress): unknown {
-  if (error instanceof AppError) return error
+  if (error instanceof AppError) {
+    if (error.kind !== 'disk_full' || error.fault !== null) return error
+    return new AppError('disk_full', error.message, { cause: error.cause, fault: 'temporary' })
+  }
   return isLocal(address) ? faultOfFile(error) : faultOfServer(error)
 }
 
@@ -23,7 +26,8 @@ function faultOfFile(error: unknown): unknown {
   const code = error instanceof LibsqlError ? error.code : cannotOpen(error) ? 'SQLITE_CANTOPEN' : ''
   const isOneOf = (codes: readonly string[]) => codes.some((known) => code.startsWith(known))
   if (!isOneOf(LASTING) && !isOneOf(PASSING)) return error
-  return new AppError('unavailable', `The database file of DATABASE_URL cannot be used: ${messageOf(error)}.`, {
+  const hint = isOneOf(['SQLITE_IOERR']) ? '; the disk is full or broken' : ''
+  return new AppError('unavailable', `The database file of DATABASE_URL cannot be used: ${messageOf(error)}${hint}.`, {
     cause: error,
     fault: isOneOf(PASSING) ? 'temporary' : 'lasting',
   })

@@ -22,4 +22,14 @@ describe('failures by address', () => {
     failures.note('10.9.9.9')
     expect(failures.note('192.0.2.1')).toBe(0)
   })
+
+  test('noted before the clock was set back count no more', () => {
+    let now = 100_000
+    const failures = new FailedLogins(() => now)
+    for (let turn = 0; turn < 10; turn++) failures.note('192.0.2.1')
+    expect(failures.note('192.0.2.1')).toBe(300)
+    now -= 86_400
+    for (let turn = 0; turn < 10; turn++) expect(failures.note('192.0.2.1')).toBe(0)
+    expect(failures.note('192.0.2.1')).toBe(300)
+  })
 })

@@ -140,7 +140,13 @@ test('five hundred repositories that are due after a stop begin over minutes', a
   const { now } = stage
   const ids = await stage.add('due', 500, {}, { nextSyncAt: now - 3_600 })
   const { queue, store } = stage
-  const scheduler = new Scheduler({ repositories: store.repositories, queue, now: () => now, logger: silentLogger })
+  const scheduler = new Scheduler({
+    repositories: store.repositories,
+    queue,
+    now: () => now,
+    moveEarlier: async () => {},
+    logger: silentLogger,
+  })
   scheduler.start()
   await stage.until(async () => (await stage.waiting(ids)).length === 500)
   await scheduler.stop()

@@ -223,7 +223,13 @@ describe('the scheduler', () => {
       runs.push(repositoryId)
       await store.repositories.update(repositoryId, { nextSyncAt: now + 900 }, now)
     })
-    const scheduler = new Scheduler({ repositories: store.repositories, queue: asked, now: () => now, logger })
+    const scheduler = new Scheduler({
+      repositories: store.repositories,
+      queue: asked,
+      now: () => now,
+      moveEarlier: async () => {},
+      logger,
+    })
     scheduler.start()
     await until(() => runs.length === 1)
     expect(runs).toEqual(['repo_0'])
