@@ -5,12 +5,12 @@ import { ArchiveStore } from './archives/archive-store.ts'
 import { DownloadStore } from './archives/download-store.ts'
 import type { FileSystem } from './archives/file-system.ts'
 import { UploadStore } from './archives/upload-store.ts'
-import { encryptionKeys, keyFile } from './auth/encryption-key.ts'
+import { encryptionKeys, keyFile, presentKeys } from './auth/encryption-key.ts'
 import { KeyRotation } from './auth/key-rotation.ts'
 import { createSecretBox, type KeyedBox } from './auth/secret-box.ts'
 import type { Config } from './config.ts'
 import { makeDirectories } from './data-directory.ts'
-import { AppError, messageOf } from './errors.ts'
+import { AppError } from './errors.ts'
 import { Maintenance, type MaintenanceParts } from './maintenance/maintenance.ts'
 import { Scrubber } from './maintenance/scrubber.ts'
 import { logArchiveEvent } from './observability/archive-events.ts'
@@ -152,14 +152,21 @@ function refuseLostDatabase(config: Config): void {
   )
 }
 
-/** A wrong key is found at start, before anything is written with it. */
+/** A wrong key is found at start, before anything is written with it, and a missing one is not made anew. */
 async function checkedBox(config: Config, settings: SettingTable): Promise<KeyedBox> {
+  const file = keyFile(config)
+  if ((await settings.get(KEY_CHECK)) !== null && presentKeys(config).length === 0) {
+    const sentence = `The key of stored credentials is missing: put encryption.key back at ${file}, or set ENCRYPTION_KEY.`
+    throw new AppError('unavailable', sentence, { fault: 'lasting' })
+  }
   const box = createSecretBox(...encryptionKeys(config))
   const check = await settings.setOnce(KEY_CHECK, box.seal('package-broker', KEY_CHECK_PLACE))
   try {
     box.open(check, KEY_CHECK_PLACE)
-  } catch (error) {
-    throw new AppError('unavailable', messageOf(error), { cause: error, fault: 'lasting' })
+  } catch (cause) {
+    const key = config.encryptionKey === null ? `what ${file} holds` : 'ENCRYPTION_KEY'
+    const sentence = `Stored credentials cannot be opened: ${key} is not the key they were sealed with; put the right one there.`
+    throw new AppError('unavailable', sentence, { cause, fault: 'lasting' })
   }
   return box
 }

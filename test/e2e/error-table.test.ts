@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { executable, Installation, RunningServer } from '../support/binary.ts'
+import { until } from '../support/discoveries.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { Management } from '../support/management.ts'
@@ -129,7 +130,9 @@ test('503: another program holds the database; reads go on', async () => {
     outside.run('ROLLBACK')
     outside.close()
   }
-  expect((await ask('POST', '/api/tokens', { json: { permissions: 'readonly' } })).status).toBe(201)
+  // It is tried again four times a second.
+  const written = async () => (await ask('POST', '/api/tokens', { json: { permissions: 'readonly' } })).status
+  expect(await until(written, (status) => status !== 503)).toBe(201)
 })
 
 /** A file system of a few megabytes of its own, for a program and what it starts. Not every system allows that. */

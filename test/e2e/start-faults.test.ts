@@ -1,7 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Installation } from '../support/binary.ts'
 
@@ -108,7 +108,7 @@ describe('faults that stay', () => {
 
   test('a key that is not the one of the data', async () => {
     const installation = await used({ ENCRYPTION_KEY: randomBytes(32).toString('base64') })
-    const stderr = expect.stringContaining('ENCRYPTION_KEY is not the key it was sealed with')
+    const stderr = expect.stringContaining('ENCRYPTION_KEY is not the key they were sealed with')
     const wrong = { ENCRYPTION_KEY: randomBytes(32).toString('base64') }
     expect(await refusal(installation, wrong)).toEqual({ code: LASTING, stderr })
     await installation.serve()
@@ -118,8 +118,13 @@ describe('faults that stay', () => {
     const installation = await used()
     const path = join(installation.directory, 'data/encryption.key')
     rmSync(path)
-    const lost = expect.stringContaining('ENCRYPTION_KEY is not the key it was sealed with')
+    const lost = expect.stringContaining('The key of stored credentials is missing: put encryption.key back')
     expect(await refusal(installation)).toEqual({ code: LASTING, stderr: lost })
+    // None is made that would be taken for the right one.
+    expect(existsSync(path)).toBe(false)
+    writeFileSync(path, `${randomBytes(32).toString('base64')}\n`)
+    const other = expect.stringMatching(/what \S+encryption\.key holds is not the key they were sealed with/)
+    expect(await refusal(installation)).toEqual({ code: LASTING, stderr: other })
     writeFileSync(path, 'no key')
     const overwritten = expect.stringContaining('does not hold a key of 32 bytes')
     expect(await refusal(installation)).toEqual({ code: LASTING, stderr: overwritten })

@@ -126,7 +126,7 @@ describe('the key of stored secrets', () => {
     await app.stop(true)
     ends.push(async () => rmSync(app.directory, { recursive: true, force: true }))
     rmSync(keyFile(app))
-    expect(TestApp.start({}, app.directory)).rejects.toThrow('ENCRYPTION_KEY is not the key it was sealed with')
+    expect(TestApp.start({}, app.directory)).rejects.toThrow('The key of stored credentials is missing')
     expect(await sealedTexts(app)).toEqual(sealed)
   })
 })
