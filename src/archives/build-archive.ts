@@ -37,7 +37,7 @@ export async function buildArchive(snapshot: Snapshot, sink: ZipSink, signal: Ab
   const zip = new ZipWriter(hashingSink(sink, sha1, sha256), () => pace.step())
   const links = new OutsideLinks()
   for (const file of files) {
-    const content = contentOf(file)
+    const content = await contentOf(file)
     if (file.mode === 0o120000) links.inspect(file.path, content)
     const name = wrapper ? Buffer.concat([wrapper, file.path]) : file.path
     await zip.add({ name, mode: file.mode, content })
@@ -71,8 +71,8 @@ function inByteOrder(files: readonly SnapshotFile[]): readonly SnapshotFile[] {
   return sorted ? files : files.toSorted((a, b) => Buffer.compare(a.path, b.path))
 }
 
-function contentOf(file: SnapshotFile): Uint8Array {
-  const content = file.read()
+async function contentOf(file: SnapshotFile): Promise<Uint8Array> {
+  const content = await file.read()
   if (content.length === file.size) return content
   const name = Buffer.from(file.path).toString('utf8')
   throw new AppError('invalid', 'The commit cannot be packed: a file has another size than the repository says.', {

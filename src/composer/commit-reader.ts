@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts'
 import { jsonValue, type RawFields } from './json.ts'
 import { type Manifest, manifestSummary, manifestTime, readManifest, servedFields } from './manifest.ts'
 import { linksToOwnVersion, manifestProblem } from './manifest-rules.ts'
+import { atOnce } from './steps.ts'
 
 /** The problem of a commit without composer.json at its root. */
 export const NO_MANIFEST = 'There is no composer.json.'
@@ -57,23 +58,26 @@ export class CommitReader {
     this.#manifests = manifests
   }
 
-  /** At least one, which says why when there is nothing to read. */
-  read(commit: string): DirectoryReading[] {
+  /** At least one, which says why when there is nothing to read; in small steps. */
+  *read(commit: string): Generator<void, DirectoryReading[]> {
     const found = this.#manifests.get(commit)
     if (found === undefined) return [nothing('The commit was not read.')]
-    return [found].flat().map((manifest) => {
+    const readings: DirectoryReading[] = []
+    for (const manifest of [found].flat()) {
       const { path = '', committedAt } = manifest
-      return { path, committedAt, reading: this.#readingOf(manifest) }
-    })
+      readings.push({ path, committedAt, reading: yield* this.#readingOf(manifest) })
+      yield
+    }
+    return readings
   }
 
-  #readingOf({ content, problem, blob }: CommitManifest): CommitReading {
+  *#readingOf({ content, problem, blob }: CommitManifest): Generator<void, CommitReading> {
     if (problem !== undefined) return { problem }
     if (content === null) return { problem: NO_MANIFEST }
     const key = blob ?? content
     const known = this.#readings.get(key)
     if (known !== undefined) return known
-    const reading = readFile(content)
+    const reading = yield* readingSteps(content)
     this.#readings.set(key, reading)
     return reading
   }
@@ -85,21 +89,28 @@ function nothing(problem: string): DirectoryReading {
 
 /** Reads the bytes of a composer.json with everything that a version takes from it. */
 export function readFile(content: Uint8Array): CommitReading {
+  return atOnce(readingSteps(content))
+}
+
+function* readingSteps(content: Uint8Array): Generator<void, CommitReading> {
   let manifest: Manifest
   try {
     manifest = readManifest(content)
   } catch (error) {
     return { problem: `composer.json cannot be read: ${messageOf(error)}.` }
   }
+  yield
+  const [served, summary] = [servedFields(manifest), manifestSummary(manifest)]
+  yield
   return {
     file: {
       manifest,
-      served: servedFields(manifest),
-      summary: manifestSummary(manifest),
+      served,
+      summary,
       time: manifestTime(manifest),
       extra: jsonValue(manifest.fields.get('extra')),
       linksToOwnVersion: linksToOwnVersion(manifest.fields),
-      clientProblem: manifestProblem(manifest.fields),
+      clientProblem: yield* manifestProblem(manifest.fields),
     },
   }
 }

@@ -3,6 +3,7 @@ import { autoloadProblem } from './autoload-rules.ts'
 import { parseConstraint } from './constraint.ts'
 import { asObject, jsonValue, type RawFields } from './json.ts'
 import { isEmpty } from './manifest.ts'
+import { atOnce } from './steps.ts'
 
 const LINK_TYPES = ['require', 'conflict', 'provide', 'replace', 'require-dev'] as const
 const PARENT_SEGMENT = /(?:^|[\\/])\.\.(?:[\\/]|\n?$)/
@@ -41,10 +42,15 @@ const RULES: Readonly<Record<string, Rule>> = {
 /** The fields of which one alone can make a version useless. */
 export const RULED_FIELDS: readonly string[] = Object.keys(RULES)
 
-/** Why clients cannot use any version with these fields, as one sentence; null when they can. */
-export function manifestProblem(fields: RawFields): string | null {
+/**
+ * Why clients cannot use any version with these fields, as one sentence; null when they can. In small steps, for a
+ * caller that does other things in between: a megabyte of links takes most of a second.
+ */
+export function* manifestProblem(fields: RawFields): Generator<void, string | null> {
   for (const field of RULED_FIELDS) {
-    const problem = fieldProblem(field, fields.get(field))
+    yield
+    const value = jsonValue(fields.get(field))
+    const problem = isLinkType(field) ? yield* linkSteps(value, field) : ruleProblem(field, value)
     if (problem !== null) return problem
   }
   return autoloadProblem(jsonValue(fields.get('autoload')), jsonValue(fields.get('target-dir')))
@@ -52,8 +58,15 @@ export function manifestProblem(fields: RawFields): string | null {
 
 /** The same for one field alone, by its JSON text. */
 export function fieldProblem(field: string, raw: string | undefined): string | null {
-  const value = jsonValue(raw)
+  return ruleProblem(field, jsonValue(raw))
+}
+
+function ruleProblem(field: string, value: unknown): string | null {
   return value === undefined || value === null ? null : (RULES[field]?.(value, field) ?? null)
+}
+
+function isLinkType(field: string): boolean {
+  return LINK_TYPES.some((type) => type === field)
 }
 
 /** True when a link of these fields follows the version (`self.version`), which must then be a constraint. */
@@ -62,16 +75,26 @@ export function linksToOwnVersion(fields: RawFields): boolean {
 }
 
 function linksProblem(value: unknown, field: string): string | null {
-  if (Array.isArray(value) && value.length === 0) return null
+  return atOnce(linkSteps(value, field))
+}
+
+function* linkSteps(value: unknown, field: string): Generator<void, string | null> {
+  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return null
   const links = asObject(value)
   if (links === null) return mustBe(field, 'an object of package names and constraints')
   for (const [target, constraint] of Object.entries(links)) {
-    if (INTEGER_KEY.test(target)) return `${field} names a package "${target}", which is no package name`
-    if (!isString(constraint)) return mustBe(`the constraint of ${field}.${target.slice(0, 100)}`, 'a string')
-    const problem = constraint === 'self.version' ? null : constraintProblem(constraint)
-    if (problem !== null) return `${field}.${target.slice(0, 100)}: ${problem}`
+    const problem = linkProblem(field, target, constraint)
+    if (problem !== null) return problem
+    yield
   }
   return null
+}
+
+function linkProblem(field: string, target: string, constraint: unknown): string | null {
+  if (INTEGER_KEY.test(target)) return `${field} names a package "${target}", which is no package name`
+  if (!isString(constraint)) return mustBe(`the constraint of ${field}.${target.slice(0, 100)}`, 'a string')
+  const problem = constraint === 'self.version' ? null : constraintProblem(constraint)
+  return problem === null ? null : `${field}.${target.slice(0, 100)}: ${problem}`
 }
 
 /** Why a text is no constraint; null when it is one. */

@@ -28,7 +28,8 @@ export function expandVersions(minified: readonly RawFields[]): RawFields[] {
   })
 }
 
-function differenceOf(before: RawFields, version: RawFields): RawFields {
+/** What a minified list has for a version behind another. */
+export function differenceOf(before: RawFields, version: RawFields): RawFields {
   const difference = new Map<string, string>()
   for (const [key, raw] of version) {
     if (before.get(key) !== raw) difference.set(key, raw)

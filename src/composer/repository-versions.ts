@@ -7,6 +7,7 @@ import { constraintProblem } from './manifest-rules.ts'
 import { packageNameProblem } from './package-name.ts'
 import { lowerAscii } from './php-text.ts'
 import { fullRefName, type OfferedRef, refsInOrder } from './ref-order.ts'
+import { atOnce } from './steps.ts'
 import { comparisonKey } from './version-compare.ts'
 import { normalizeVersion, parseStability, type Stability } from './version-parser.ts'
 
@@ -74,20 +75,17 @@ const LAST_SECOND = 253_402_300_799
  * which clients would abort are refused. Composer: `VcsRepository::initialize`.
  */
 export function repositoryVersions(input: RepositoryInput): RepositoryVersions {
-  const steps = versionSteps(input)
-  for (;;) {
-    const step = steps.next()
-    if (step.done) return step.value
-  }
+  return atOnce(versionSteps(input))
 }
 
 /** The same in small steps, for a caller that does other things in between. */
 export function* versionSteps(input: RepositoryInput): Generator<void, RepositoryVersions> {
   const list = new VersionList(input)
+  yield* list.readRoot(input.refs)
   for (const ref of [...refsInOrder(input.refs, 'tag'), ...branchesInOrder(input, list)]) {
     const read = ref.kind === 'tag' ? readTag : readBranch
     const named = new Map<string, string>()
-    for (const directory of list.reader.read(ref.commit)) {
+    for (const directory of yield* list.reader.read(ref.commit)) {
       const candidate = read(ref.name, directory.reading)
       list.add({ ref, directory, candidate, named })
       yield
@@ -118,17 +116,21 @@ class VersionList {
   readonly issues: RefIssue[] = []
   readonly reader: CommitReader
   /** The default branch, when it has a composer.json. */
-  readonly root: OfferedRef | undefined
+  root: OfferedRef | undefined
   /** The names in the composer.json files of the default branch, by directory, which rename every version. */
   readonly #rootNames = new Map<string, unknown>()
   readonly #defaultBranch: string | null
   readonly #taken = new Map<string, string>()
 
-  constructor({ refs, defaultBranch, manifests }: RepositoryInput) {
+  constructor({ defaultBranch, manifests }: Pick<RepositoryInput, 'defaultBranch' | 'manifests'>) {
     this.reader = new CommitReader(manifests)
     this.#defaultBranch = defaultBranch
-    const root = refs.find((ref) => ref.kind === 'branch' && ref.name === defaultBranch)
-    for (const { path, reading } of root === undefined ? [] : this.reader.read(root.commit)) {
+  }
+
+  /** Before anything is added. */
+  *readRoot(refs: readonly OfferedRef[]): Generator<void, void> {
+    const root = refs.find((ref) => ref.kind === 'branch' && ref.name === this.#defaultBranch)
+    for (const { path, reading } of root === undefined ? [] : yield* this.reader.read(root.commit)) {
       if (!('file' in reading)) continue
       this.root = root
       this.#rootNames.set(path, reading.file.manifest.name)

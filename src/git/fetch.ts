@@ -52,9 +52,10 @@ const BAND_PACK = 1
 const BAND_PROGRESS = 2
 const BAND_ERROR = 3
 const TRAILER_BYTES = 20
+const HASHED_AT_ONCE = 64 * 1024
 
 async function readPackfile(reader: PktReader, limits: GitLimits): Promise<Uint8Array> {
-  const pack = new GrowingBuffer(limits.packBytes)
+  const pack = new GrowingPack(limits.packBytes)
   for (;;) {
     const packet = await reader.next()
     if (packet === 'flush') break
@@ -64,19 +65,15 @@ async function readPackfile(reader: PktReader, limits: GitLimits): Promise<Uint8
     else if (band === BAND_ERROR) throw serverSaid(pktText(packet.subarray(1)))
     else if (band !== BAND_PROGRESS) throw gitFailure('protocol', 'The git server sent data on an unknown band.')
   }
-  const bytes = pack.bytes()
-  if (bytes.length <= TRAILER_BYTES) throw brokenPack('is cut off')
-  const content = bytes.subarray(0, -TRAILER_BYTES)
-  const digest = new Bun.CryptoHasher('sha1').update(content).digest('hex')
-  if (digest !== Buffer.from(bytes.subarray(-TRAILER_BYTES)).toString('hex')) {
-    throw brokenPack('does not match its checksum')
-  }
-  return bytes
+  if (!pack.isSound()) throw brokenPack('does not match its checksum')
+  return pack.bytes()
 }
 
-/** Bytes of unknown number in one piece; doubling keeps the copying linear. */
-class GrowingBuffer {
+/** The bytes of a pack in one piece, hashed as they come; doubling keeps the copying linear. */
+class GrowingPack {
   readonly #limit: number
+  readonly #hasher = new Bun.CryptoHasher('sha1')
+  #hashed = 0
   #buffer = new Uint8Array(64 * 1024)
   #length = 0
 
@@ -96,6 +93,23 @@ class GrowingBuffer {
     }
     this.#buffer.set(bytes, this.#length)
     this.#length = length
+    // The last bytes so far may turn out to be the trailer, which is not hashed.
+    if (length - TRAILER_BYTES - this.#hashed < HASHED_AT_ONCE) return
+    this.#hash()
+  }
+
+  /** True when its trailer is the SHA-1 of what comes before. Throws `protocol` when there is nothing before it. */
+  isSound(): boolean {
+    if (this.#length <= TRAILER_BYTES) throw brokenPack('is cut off')
+    this.#hash()
+    const trailer = this.#buffer.subarray(this.#length - TRAILER_BYTES, this.#length)
+    return this.#hasher.digest('hex') === Buffer.from(trailer).toString('hex')
+  }
+
+  #hash(): void {
+    const end = this.#length - TRAILER_BYTES
+    this.#hasher.update(this.#buffer.subarray(this.#hashed, end))
+    this.#hashed = end
   }
 
   /** A copy of the exact size, so that the spare half is not kept as long as the pack. */

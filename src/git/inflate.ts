@@ -1,4 +1,5 @@
-import { inflate, inflateSync, type ZlibOptions } from 'node:zlib'
+import { createInflate, inflateSync, type ZlibOptions } from 'node:zlib'
+import { turn } from '../pacer.ts'
 import { gitFailure } from './failure.ts'
 
 /** An inflated zlib stream and how many compressed bytes it took. */
@@ -29,18 +30,25 @@ export function inflateObject(bytes: Uint8Array, size: number): Inflated {
   return checked(info, size)
 }
 
-/** As `inflateObject`, off the main thread: for objects so large that a server would notice. */
-export function inflateLargeObject(bytes: Uint8Array, size: number): Promise<Inflated> {
-  return new Promise((resolve, reject) => {
-    inflate(bytes, optionsFor(size), (cause, result) => {
-      if (cause !== null) return reject(brokenStream(cause))
-      try {
-        resolve(checked(result as unknown as InflateInfo, size))
-      } catch (error) {
-        reject(error)
-      }
-    })
-  })
+/** As `inflateObject`, off the main thread and in pieces: for objects so large that a server would notice. */
+export async function inflateLargeObject(bytes: Uint8Array, size: number): Promise<Inflated> {
+  const content = new Uint8Array(size)
+  let at = 0
+  const stream = createInflate({ chunkSize: LARGEST_CHUNK })
+  stream.end(bytes)
+  try {
+    for await (const piece of stream as AsyncIterable<Uint8Array>) {
+      if (at + piece.length > size) break
+      content.set(piece, at)
+      at += piece.length
+      // Pieces that are there already follow one another without a turn of the event loop.
+      await turn()
+    }
+  } catch (cause) {
+    throw brokenStream(cause)
+  }
+  if (at !== size || !stream.readableEnded) throw brokenStream(undefined)
+  return { content, consumed: stream.bytesWritten }
 }
 
 /** One byte more than declared as chunk lets zlib see the end of the stream without a second chunk. */

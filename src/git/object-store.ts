@@ -32,6 +32,11 @@ export class ObjectStore {
     return this.#read(id, 'blob')
   }
 
+  /** The same without holding up the event loop when it is large. */
+  async loadBlob(id: ObjectId): Promise<Uint8Array> {
+    return (await this.#packOf(id, 'blob').load(id)) ?? new Uint8Array(0)
+  }
+
   /** A commit; fails as `blobSize` does. */
   commit(id: ObjectId): Commit {
     return parseCommit(this.#read(id, 'commit'))

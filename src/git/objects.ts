@@ -1,3 +1,4 @@
+import { turn } from '../pacer.ts'
 import { gitFailure } from './failure.ts'
 import { isObjectId } from './refs.ts'
 import type { ObjectId } from './snapshot.ts'
@@ -12,6 +13,18 @@ export const EMPTY_TREE: ObjectId = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
 export function objectIdOf(type: ObjectType, content: Uint8Array): ObjectId {
   return new Bun.CryptoHasher('sha1').update(`${type} ${content.length}\0`).update(content).digest('hex')
 }
+
+/** The same for content so large that hashing it at once would hold up everything else. */
+export async function idOfLargeObject(type: ObjectType, content: Uint8Array): Promise<ObjectId> {
+  const hasher = new Bun.CryptoHasher('sha1').update(`${type} ${content.length}\0`)
+  for (let at = 0; at < content.length; at += HASHED_AT_ONCE) {
+    hasher.update(content.subarray(at, at + HASHED_AT_ONCE))
+    await turn()
+  }
+  return hasher.digest('hex')
+}
+
+const HASHED_AT_ONCE = 4 * 1024 * 1024
 
 /** What is needed of a commit object. */
 export interface Commit {

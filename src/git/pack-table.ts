@@ -3,7 +3,7 @@ import { parseDeltaHeader } from './delta.ts'
 import { gitFailure } from './failure.ts'
 import { type Inflated, inflateLargeObject, inflateObject } from './inflate.ts'
 import type { GitLimits } from './limits.ts'
-import { type ObjectType, objectIdOf } from './objects.ts'
+import { idOfLargeObject, type ObjectType, objectIdOf } from './objects.ts'
 import type { ObjectId } from './snapshot.ts'
 
 const HEADER_BYTES = 12
@@ -80,6 +80,13 @@ export class PackTable {
     return inflateObject(this.#dataOf(index), this.storedSizes[index] ?? 0).content
   }
 
+  /** The same; off the main thread when it is large. */
+  storedLater(index: number): Uint8Array | Promise<Uint8Array> {
+    const size = this.storedSizes[index] ?? 0
+    if (size < LARGE_OBJECT) return this.stored(index)
+    return inflateLargeObject(this.#dataOf(index), size).then(({ content }) => content)
+  }
+
   /** Two awaits per object would be the slowest part of a pack of small objects, so only large ones wait. */
   #scanObject(index: number, start: number): number | Promise<number> {
     const { type, size, at } = this.#header(start)
@@ -88,8 +95,9 @@ export class PackTable {
     this.storedSizes[index] = size
     this.dataAt[index] = this.#scanBase(index, type, start, at)
     const data = this.#dataOf(index)
-    if (size < LARGE_OBJECT) return this.#record(index, type, inflateObject(data, size))
-    return inflateLargeObject(data, size).then((inflated) => this.#record(index, type, inflated))
+    return size < LARGE_OBJECT
+      ? this.#record(index, type, inflateObject(data, size))
+      : this.#recordLarge(index, type, data)
   }
 
   #header(start: number): { type: number; size: number; at: number } {
@@ -143,7 +151,14 @@ export class PackTable {
     throw brokenPack('has a delta whose base is not an object of it')
   }
 
-  #record(index: number, typeNumber: number, { content, consumed }: Inflated): number {
+  async #recordLarge(index: number, typeNumber: number, data: Uint8Array): Promise<number> {
+    const inflated = await inflateLargeObject(data, this.storedSizes[index] ?? 0)
+    const type = WHOLE_TYPES[typeNumber]
+    const id = type === undefined ? undefined : await idOfLargeObject(type, inflated.content)
+    return this.#record(index, typeNumber, inflated, id)
+  }
+
+  #record(index: number, typeNumber: number, { content, consumed }: Inflated, id?: ObjectId): number {
     const type = WHOLE_TYPES[typeNumber]
     if (type === undefined) {
       const { targetSize } = parseDeltaHeader(content)
@@ -152,7 +167,7 @@ export class PackTable {
     } else {
       this.sizes[index] = content.length
       this.types[index] = type
-      this.ids[index] = objectIdOf(type, content)
+      this.ids[index] = id ?? objectIdOf(type, content)
     }
     return (this.dataAt[index] ?? 0) + consumed
   }

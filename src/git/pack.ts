@@ -71,6 +71,14 @@ export class Pack {
     return number === undefined ? null : this.#content(number)
   }
 
+  /** The same, without holding up the event loop when it is large. */
+  async load(id: ObjectId): Promise<Uint8Array | null> {
+    const number = this.#numbers.get(id)
+    if (number === undefined) return null
+    const whole = (this.#table.bases[number] ?? -1) < 0 && !this.#cache.has(number)
+    return whole ? this.#table.storedLater(number) : this.#content(number)
+  }
+
   async #resolve(pacer: Pacer): Promise<void> {
     const { bases, ids, count } = this.#table
     for (let number = count - 1; number >= 0; number--) {

@@ -93,7 +93,7 @@ export class SnapshotBuilding {
       warnings.note(entry)
       if (isSubmodule(entry)) continue
       const file = this.#file(entry)
-      if (entry.mode !== MODE_SYMLINK && mayBeLfsPointer(file.size) && isLfsPointer(file.read())) {
+      if (entry.mode !== MODE_SYMLINK && mayBeLfsPointer(file.size) && isLfsPointer(this.#store.blob(entry.id))) {
         warnings.noteLfsPointer(entry)
       }
       files.push(file)
@@ -108,7 +108,7 @@ export class SnapshotBuilding {
       path: new Uint8Array(Buffer.from(path, 'latin1')),
       mode: fileMode(mode),
       size: store.blobSize(id),
-      read: () => store.blob(id),
+      read: () => store.loadBlob(id),
     }
   }
 }

@@ -12,7 +12,7 @@ export interface SnapshotFile {
   /** Bytes of the content; for a symbolic link, of its target. */
   readonly size: number
   /** The content. Inflated when called, so that a whole snapshot is never in memory inflated. */
-  read(): Uint8Array
+  read(): Uint8Array | Promise<Uint8Array>
 }
 
 /** The files of one commit, or of a directory in it, with `export-ignore` already applied, sorted by the bytes of their paths. */

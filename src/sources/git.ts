@@ -4,6 +4,7 @@ import { GitRepository } from '../git/repository.ts'
 import type { ServerMemory } from '../git/server-memory.ts'
 import type { GitTransport } from '../git/transport.ts'
 import { shownPath } from '../git/tree-walk.ts'
+import { Pacer } from '../pacer.ts'
 import type { CommitManifests, ManifestFile, Source } from './source.ts'
 
 const MANIFEST = 'composer.json'
@@ -25,7 +26,13 @@ export function gitSource(transport: GitTransport, memory?: ServerMemory): Sourc
     },
     async manifests(commits, globs, known, signal) {
       const files = await repository.readFiles(globs.length === 0 ? [MANIFEST] : globs, commits, signal, known)
-      return new Map([...files].map(([commit, found]) => [commit, commitManifests(found)]))
+      const manifests = new Map<string, CommitManifests>()
+      const pace = new Pacer(signal)
+      for (const [commit, found] of files) {
+        manifests.set(commit, commitManifests(found))
+        await pace.step()
+      }
+      return manifests
     },
     snapshot: (commit, path, signal) => repository.snapshot(commit, signal, path),
     close: () => repository.close(),

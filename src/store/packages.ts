@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
+import { turn } from '../pacer.ts'
 import type { Database } from './database.ts'
 import { type HostRepositoryRow, showsPages } from './host-repositories.ts'
 import { chunks } from './save-outcome.ts'
@@ -50,6 +51,8 @@ export interface RepositoryPages {
   readonly issuesUrl: string | null
 }
 
+const VERSIONS_PER_QUERY = 1_000
+
 /** The packages owned here. */
 export class PackageTable {
   constructor(private readonly db: Database) {}
@@ -82,7 +85,7 @@ export class PackageTable {
       .leftJoin(hostRepositories, eq(hostRepositories.repositoryId, repositories.id))
       .where(eq(packages.id, packageId))
       .get()
-    const rows = await this.db.read.select().from(versions).where(visible)
+    const rows = await this.visible(packageId)
     const blobs = this.db.read.selectDistinct({ blob: versions.blob }).from(versions).where(visible)
     const texts = await this.db.read
       .select()
@@ -93,6 +96,23 @@ export class PackageTable {
       manifests: new Map(texts.map((row) => [row.blob, row.content])),
       sourceUrl: owner?.exposeSource && owner.vcsType !== 'artifact' ? owner.url : null,
       pages: owner === undefined ? null : pagesOf(owner),
+    }
+  }
+
+  /** In slices: a package of thousands of versions would hold up everything else. */
+  private async visible(packageId: string): Promise<VersionRow[]> {
+    const found: VersionRow[] = []
+    for (let last = ''; ; ) {
+      const rows = await this.db.read
+        .select()
+        .from(versions)
+        .where(and(eq(versions.packageId, packageId), gt(versions.versionNormalized, last), isNull(versions.hiddenAt)))
+        .orderBy(asc(versions.versionNormalized))
+        .limit(VERSIONS_PER_QUERY)
+      for (const row of rows) found.push(row)
+      if (rows.length < VERSIONS_PER_QUERY) return found
+      last = rows.at(-1)?.versionNormalized ?? ''
+      await turn()
     }
   }
 

@@ -4,24 +4,32 @@ import { turn } from '../pacer.ts'
 import { type AuditDraft, recording } from './audit.ts'
 import type { Queries } from './database.ts'
 import { newId } from './ids.ts'
+import { saveManifests } from './manifest-texts.ts'
 import { manyRows } from './many-rows.ts'
-import { commits, manifests, packages, publishedReferences, refs, repositories, versions } from './schema.ts'
+import { commits, packages, publishedReferences, refs, repositories, versions } from './schema.ts'
 import { nextRevision } from './settings.ts'
 import type { PackageChange, SyncOutcome, TagMove } from './sync-state.ts'
 
 /** Rows per statement: SQLite binds at most 32,766 values. */
 const CHUNK = 200
 
-/** Packages between two rests of the event loop. */
-const PACKAGES_PER_REST = 25
+/** Rows written between two rests of the event loop; a package without versions counts for some too. */
+const ROWS_PER_REST = 200
+const ROWS_OF_PACKAGE = 8
 
 /**
  * Writes the outcome of a sync, inside a write transaction. Local statements are synchronous, so the event loop gets a
  * turn after every few of them; reads go on meanwhile, other writes wait for their turn in any case.
  * Throws AppError('conflict') when the repository was deleted or synchronised by somebody else, or another repository
- * took a name, since the state that the outcome was made from was read.
+ * took a name, since the state that the outcome was made from was read. `manifestsLeft` are those of its texts that
+ * were not written before.
  */
-export async function saveOutcome(tx: Queries, outcome: SyncOutcome, now: number): Promise<void> {
+export async function saveOutcome(
+  tx: Queries,
+  outcome: SyncOutcome,
+  manifestsLeft: SyncOutcome['manifests'],
+  now: number,
+): Promise<void> {
   const names = outcome.packages.map((change) => change.name)
   const taken = await ownedElsewhere(tx, outcome.repositoryId, names)
   if (taken.size > 0) {
@@ -29,11 +37,16 @@ export async function saveOutcome(tx: Queries, outcome: SyncOutcome, now: number
   }
   await saveRepository(tx, outcome, now)
   await saveRefs(tx, outcome)
+  await saveManifests(tx, outcome.repositoryId, manifestsLeft)
   await saveCommits(tx, outcome)
   for (const move of outcome.moves) await recording(refusedMove(move, now))(tx)
-  for (const [index, change] of outcome.packages.entries()) {
+  let rows = 0
+  for (const change of outcome.packages) {
     await savePackage(tx, outcome.repositoryId, change, now)
-    if (index % PACKAGES_PER_REST === PACKAGES_PER_REST - 1) await turn()
+    rows += ROWS_OF_PACKAGE + change.save.length + change.hide.length
+    if (rows < ROWS_PER_REST) continue
+    rows = 0
+    await turn()
   }
 }
 
@@ -85,12 +98,6 @@ async function saveRefs(tx: Queries, outcome: SyncOutcome): Promise<void> {
         some.map((row) => ({ repositoryId, ...row })),
       ),
     )
-  for await (const some of chunks(outcome.manifests)) {
-    await tx
-      .insert(manifests)
-      .values(some.map((row) => ({ repositoryId, ...row })))
-      .onConflictDoNothing()
-  }
 }
 
 async function saveCommits(tx: Queries, outcome: SyncOutcome): Promise<void> {

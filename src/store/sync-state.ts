@@ -1,6 +1,7 @@
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import { turn } from '../pacer.ts'
 import type { Database } from './database.ts'
+import { saveManifestsAhead } from './manifest-texts.ts'
 import { chunks, ownedElsewhere, saveOutcome } from './save-outcome.ts'
 import { commits, manifests, packages, publishedReferences, refs, versions } from './schema.ts'
 
@@ -181,11 +182,12 @@ export class SyncStateTable {
   }
 
   /**
-   * Writes the outcome of a sync in one transaction. Throws AppError('conflict') when the repository was deleted or
+   * Writes the outcome of a sync in one transaction, except that many composer.json texts are written before it. Throws AppError('conflict') when the repository was deleted or
    * synchronised by another worker, or another repository took a name, since they were read.
    */
-  save(outcome: SyncOutcome, now: number): Promise<void> {
-    return this.db.write((tx) => saveOutcome(tx, outcome, now))
+  async save(outcome: SyncOutcome, now: number): Promise<void> {
+    const manifestsLeft = await saveManifestsAhead(this.db, outcome)
+    await this.db.write((tx) => saveOutcome(tx, outcome, manifestsLeft, now))
   }
 }
 

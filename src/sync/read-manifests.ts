@@ -43,7 +43,9 @@ export async function readManifests(
   const newManifests = new Map<string, string>()
   const newCommits: CommitRow[] = []
   const missed = new Set<string>()
+  const pace = new Pacer(request.signal)
   for (const commit of unknown) {
+    await pace.step()
     const rows = commitRows(commit, found.get(commit), newManifests)
     commits.set(commit, rows)
     newCommits.push(...rows)
@@ -97,9 +99,15 @@ export async function manifestsOf(
     for (const { blob } of read.commits.get(commit) ?? []) if (blob !== null && !fresh.has(blob)) missing.add(blob)
   }
   const stored = await table.manifests(repositoryId, [...missing])
-  const bytes = new Map([...fresh, ...stored].map(([blob, text]) => [blob, new TextEncoder().encode(text)]))
-  const manifests = new Map<string, readonly CommitManifest[]>()
   const pace = new Pacer(signal)
+  const bytes = new Map<string, Uint8Array>()
+  for (const texts of [fresh, stored]) {
+    for (const [blob, text] of texts) {
+      bytes.set(blob, new TextEncoder().encode(text))
+      if (pace.due()) await pace.rest()
+    }
+  }
+  const manifests = new Map<string, readonly CommitManifest[]>()
   for (const commit of commits) {
     await pace.step()
     const rows = read.commits.get(commit)

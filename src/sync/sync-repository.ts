@@ -88,7 +88,7 @@ async function readAndSave(parts: SyncParts, request: SyncRequest, hosted: Hoste
     request.signal.throwIfAborted()
     await parts.state.save(withArchives, parts.now())
     logOutcome(parts.logger, row, withArchives)
-    return resultOf(withArchives, state)
+    return await resultOf(withArchives, state, new Pacer(new AbortController().signal))
   } finally {
     await source.close()
   }

@@ -1,3 +1,4 @@
+import type { Pacer } from '../pacer.ts'
 import { withoutControls } from '../printable.ts'
 import type { JobResult } from '../store/jobs.ts'
 import type { RefIssue } from '../store/repositories.ts'
@@ -7,7 +8,8 @@ import type { SyncOutcome, SyncState } from '../store/sync-state.ts'
 const MOST_ISSUES = 1_000
 
 /** What an outcome changes of the state that it was made from, versions as `vendor/name 1.2.0`. */
-export function resultOf(outcome: SyncOutcome, state: SyncState): JobResult {
+export async function resultOf(outcome: SyncOutcome, state: SyncState, pace: Pacer): Promise<JobResult> {
+  await pace.rest()
   const stored = new Map(state.packages.map((entry) => [entry.name, entry.versions]))
   const added: string[] = []
   const changed: string[] = []
@@ -20,6 +22,7 @@ export function resultOf(outcome: SyncOutcome, state: SyncState): JobResult {
       const list = visible ? changed : added
       list.push(`${name} ${draft.version}`)
     }
+    if (pace.due()) await pace.rest()
     for (const normalized of hide) removed.push(`${name} ${rows.get(normalized)?.version ?? normalized}`)
   }
   const issues = outcome.refs.flatMap(({ name, issue }) =>

@@ -3,6 +3,7 @@ import { branchAlias } from '../../src/composer/branch-alias.ts'
 import { readJsonObject } from '../../src/composer/json.ts'
 import { manifestProblem } from '../../src/composer/manifest-rules.ts'
 import { repositoryVersions } from '../../src/composer/repository-versions.ts'
+import { atOnce } from '../../src/composer/steps.ts'
 import { askComposer, oracleAvailable } from '../support/composer-oracle.ts'
 import { Random } from './random.ts'
 
@@ -49,8 +50,10 @@ const REFUSED: [string, string][] = [
   ['{"dist":{"type":"zip","url":5}}', 'dist.url'],
 ]
 
-test.each(ACCEPTED)('accepts %s', (json) => expect(manifestProblem(fields(json))).toBeNull())
-test.each(REFUSED)('refuses %s', (json, reason) => expect(manifestProblem(fields(json))).toContain(reason))
+const problemOf = (read: Parameters<typeof manifestProblem>[0]) => atOnce(manifestProblem(read))
+
+test.each(ACCEPTED)('accepts %s', (json) => expect(problemOf(fields(json))).toBeNull())
+test.each(REFUSED)('refuses %s', (json, reason) => expect(problemOf(fields(json))).toContain(reason))
 
 test('a refused file is a reason for its ref', () => {
   const content = new TextEncoder().encode('{"name":"a/b","require":{"c/d":"nonsense!"}}')
@@ -155,7 +158,7 @@ describe.skipIf(!oracleAvailable)('as the Composer library', () => {
     const all = [...single, ...autoload, ...mixed]
     const theirs = await askComposer(all.map((text) => ['load', `{"name":"x/y","version":"1.0.0",${text}}`]))
     const differing = all.filter(
-      (text, index) => (manifestProblem(fields(`{${text}}`)) === null) !== (theirs[index] !== null),
+      (text, index) => (problemOf(fields(`{${text}}`)) === null) !== (theirs[index] !== null),
     )
     expect(differing).toEqual([])
     expect(theirs.filter((answer) => answer === null).length).toBeGreaterThan(200)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GitLimits } from '../../src/git/limits.ts'
 import type { Snapshot } from '../../src/git/snapshot.ts'
+import { worstStall } from '../support/event-loop.ts'
 import { type ArchivedFile, archivedFiles } from '../support/git-archive.ts'
 import { httpRepository, soon } from '../support/git-client.ts'
 import { type GitServer, startGitServer } from '../support/git-http-server.ts'
@@ -32,12 +33,14 @@ const open = (kind: string, name: string, limits: Partial<GitLimits> = {}) =>
   httpRepository(`${servers[kind]?.url}/${name}`, limits)
 
 /** What a snapshot holds, in the form of `archivedFiles`. */
-function contents(snapshot: Snapshot): ArchivedFile[] {
-  return snapshot.files.map(({ path, mode, read, size }) => {
-    const content = new Uint8Array(read())
-    expect(content.length).toBe(size)
-    return { path: Buffer.from(path).toString('latin1'), mode: mode as number, content }
-  })
+function contents(snapshot: Snapshot): Promise<ArchivedFile[]> {
+  return Promise.all(
+    snapshot.files.map(async ({ path, mode, read, size }) => {
+      const content = new Uint8Array(await read())
+      expect(content.length).toBe(size)
+      return { path: Buffer.from(path).toString('latin1'), mode: mode as number, content }
+    }),
+  )
 }
 
 async function snapshotOf(name: string, files: Record<string, FileSpec>, limits: Partial<GitLimits> = {}) {
@@ -129,7 +132,7 @@ describe('a snapshot is what git archive makes', () => {
       const git = open(kind, 'odd.git')
       const snapshot = await git.snapshot(commit, soon())
       const expected = archivedFiles(repository, commit)
-      expect(contents(snapshot)).toEqual(expected)
+      expect(await contents(snapshot)).toEqual(expected)
       expect(snapshot.commit).toBe(commit)
       // The oracle itself must have left out what this is about.
       expect(expected.some(({ path }) => path === 'tests/ATest.php')).toBe(false)
@@ -143,7 +146,7 @@ describe('a snapshot is what git archive makes', () => {
     await git.snapshot(commit, soon())
     const [next = ''] = repository.commit({ files: { 'composer.json': '{"a":1}' }, branch: 'next', from: 'main' })
     const before = git.traffic.requests
-    expect(contents(await git.snapshot(next, soon()))).toEqual(archivedFiles(repository, next))
+    expect(await contents(await git.snapshot(next, soon()))).toEqual(archivedFiles(repository, next))
     expect(git.traffic.requests - before).toBe(2)
   })
 
@@ -171,7 +174,7 @@ describe('a snapshot is what git archive makes', () => {
       'bom.git': { '.gitattributes': '\ufeffa export-ignore\nb export-ignore\n', a: 'x', b: 'y' },
     } satisfies Record<string, Record<string, FileSpec>>)) {
       const { repository, snapshot } = await snapshotOf(name, files)
-      expect(contents(snapshot)).toEqual(archivedFiles(repository, 'main'))
+      expect(await contents(snapshot)).toEqual(archivedFiles(repository, 'main'))
     }
   })
 
@@ -185,7 +188,7 @@ describe('a snapshot is what git archive makes', () => {
       Array.from({ length: 2000 }, (_, index) => [`src/${index % 50}/${index}.php`, `<?php ${index}`]),
     )
     const { repository, snapshot } = await snapshotOf('files.git', files)
-    expect(contents(snapshot)).toEqual(archivedFiles(repository, 'main'))
+    expect(await contents(snapshot)).toEqual(archivedFiles(repository, 'main'))
   })
 })
 
@@ -238,3 +241,19 @@ function noise(length: number): Uint8Array {
   }
   return bytes
 }
+
+test('a file of many megabytes is received, named and read while others are answered', async () => {
+  const block = Buffer.from(Array.from({ length: 40_000 }, (_, at) => `line ${at * 7919} of many\n`).join(''))
+  const content = Buffer.concat(Array.from({ length: 60 }, () => block))
+  createSimpleRepository(root, 'large-file.git', { 'large.txt': content })
+  const main = Bun.spawnSync(['git', 'rev-parse', 'main'], { cwd: join(root, 'large-file.git') })
+    .stdout.toString()
+    .trim()
+  let read: Uint8Array = new Uint8Array(0)
+  const { stall } = await worstStall(async () => {
+    const snapshot = await open('any', 'large-file.git').snapshot(main, soon())
+    for (const file of snapshot.files) read = await file.read()
+  })
+  expect(Buffer.compare(read, content)).toBe(0)
+  expect(stall).toBeLessThan(100)
+})

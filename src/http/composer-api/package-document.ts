@@ -1,11 +1,12 @@
 import { EVERYTHING, limitsVersions, refusalOf, type Scope } from '../../auth/scope.ts'
 import { type RawFields, writeJsonObject } from '../../composer/json.ts'
 import { readManifest, servedFields } from '../../composer/manifest.ts'
-import { minifyVersions } from '../../composer/minify.ts'
+import { differenceOf } from '../../composer/minify.ts'
 import { rfc3339 } from '../../composer/repository-versions.ts'
 import { versionEntry } from '../../composer/version-entry.ts'
 import { orderVersions } from '../../composer/version-order.ts'
 import type { Stability } from '../../composer/version-parser.ts'
+import { Pacer } from '../../pacer.ts'
 import type { CatalogEntry } from '../../store/catalog.ts'
 import type { PackageContent, PackageTable } from '../../store/packages.ts'
 import type { VersionRow } from '../../store/sync-state.ts'
@@ -15,6 +16,9 @@ import { type OwnPolicies, policyMembers } from './package-policies.ts'
 import { RenderedDocument } from './rendered-document.ts'
 import { supportOf } from './support-links.ts'
 import { viewDate } from './view-date.ts'
+
+/** Nobody takes back a document that was asked for: the next one who asks gets it. */
+const ALWAYS = new AbortController().signal
 
 /** Which form of a package's document: its branches or its tags, minified or keyed by version. */
 export interface DocumentForm {
@@ -38,11 +42,19 @@ export class PackageDocuments {
     const view = limitsVersions(scope, entry.name) ? scope : EVERYTHING
     const key = `${entry.id}${form.dev ? '~dev' : ''}${form.minified ? '' : '+keyed'} ${view.key} ${form.baseUrl}`
     return this.cache.get(key, entry.modifiedAt, async () => {
+      const pace = new Pacer(ALWAYS)
       const content = await this.packages.content(entry.id)
-      const seen = content.versions.filter((row) => refusalOf(view, entry.name, row) === null)
+      await pace.step()
+      const seen: VersionRow[] = []
+      for (const row of content.versions) {
+        if (refusalOf(view, entry.name, row) === null) seen.push(row)
+        if (pace.due()) await pace.rest()
+      }
       // Read behind the date: what is newer than it is dated anew as soon as the change is known here.
       const policies = form.dev ? '' : policyMembers(entry.name, await this.policies.of(entry.name))
-      const json = wrap(entry.name, renderVersions(entry, { ...content, versions: seen }, form), form, policies)
+      const versions = await renderVersions(entry, { ...content, versions: seen }, form, pace)
+      await pace.step()
+      const json = wrap(entry.name, versions, form, policies)
       return new RenderedDocument(json, viewDate(view, entry.modifiedAt, json))
     })
   }
@@ -56,23 +68,31 @@ export function emptyPackageDocument(name: string, minified: boolean, policies =
   return new RenderedDocument(wrap(name, minified ? '[]' : '{}', { minified }, policies), null)
 }
 
-function renderVersions(entry: CatalogEntry, content: PackageContent, form: DocumentForm): string {
+/** Thousands of versions take some tenths of a second, during which requests are answered. */
+async function renderVersions(
+  entry: CatalogEntry,
+  content: PackageContent,
+  form: DocumentForm,
+  pace: Pacer,
+): Promise<string> {
   const rows = content.versions
     .filter((row) => (row.stability === 'dev') === form.dev)
     .map((row) => ({ ...row, stability: row.stability as Stability }))
   const fieldsOf = manifestFields(content)
   const supported = supportOf(content.pages, content.versions)
-  const entries = orderVersions(rows).map((row) => {
+  await pace.step()
+  const written: string[] = []
+  let before: RawFields | null = null
+  for (const row of orderVersions(rows)) {
     const facts = { ...row, ...factsOf(entry, row), fields: supported(fieldsOf(row.blob), row) }
     const dist = JSON.stringify(distOf(entry.name, row, form.baseUrl))
-    return { version: row.version, fields: versionEntry(facts, { dist, ...sourceOf(row, content.sourceUrl) }) }
-  })
-  if (form.minified) {
-    const list = minifyVersions(entries.map(({ fields }) => fields)).map(writeJsonObject)
-    return `[${list.join(',')}]`
+    const fields = versionEntry(facts, { dist, ...sourceOf(row, content.sourceUrl) })
+    const shown: RawFields = form.minified && before !== null ? differenceOf(before, fields) : fields
+    written.push(`${form.minified ? '' : `${JSON.stringify(row.version)}:`}${writeJsonObject(shown)}`)
+    before = fields
+    if (pace.due()) await pace.rest()
   }
-  const members = entries.map(({ version, fields }) => `${JSON.stringify(version)}:${writeJsonObject(fields)}`)
-  return `{${members.join(',')}}`
+  return form.minified ? `[${written.join(',')}]` : `{${written.join(',')}}`
 }
 
 function factsOf({ prettyName, abandoned }: CatalogEntry, { kind, firstPublishedAt }: VersionRow) {
