@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { storageError } from '../archives/storage-error.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { InheritedSocket } from './inherited-socket.ts'
 import type { LocalHandler } from './maintenance.ts'
@@ -81,7 +82,7 @@ function serve(handler: Handler, { host, port }: ListenOptions) {
           bun.timeout(request, LONG_WORK_SECONDS)
         return handler(request)
       },
-      error: (error) => errorResponse(error, { path: '/', id: '' }),
+      error: unsent,
     })
   } catch (error) {
     throw new AppError('unavailable', `HOST ${host} with PORT ${port} cannot be listened on: ${messageOf(error)}`, {
@@ -116,12 +117,17 @@ export function listenOnSocket(
         const { url, method, body, signal } = request
         return handler(new Request(url, { method, headers, signal, ...(body === null ? {} : { body }) }))
       },
-      error: (error) => errorResponse(error, { path: '/', id: '' }),
+      error: unsent,
     })
     return { url: `unix:${path}`, stop: stopper(server) }
   } finally {
     process.umask(before)
   }
+}
+
+/** What is answered when an archive that was found could not be opened: Bun does that after the handler is done. */
+function unsent(error: Error): Response {
+  return errorResponse(storageError(error), { path: '/', id: '' })
 }
 
 function stopper(server: { stop(force?: boolean): Promise<void> }) {

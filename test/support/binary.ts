@@ -132,8 +132,18 @@ export class RunningServer {
   private constructor(private readonly child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>) {}
 
   /** Starts `program`; throws what it printed when it ends instead of listening. */
-  static async start(program: string, cwd: string, env: Record<string, string>): Promise<RunningServer> {
-    const child = Bun.spawn([program], { cwd, env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+  static async start(
+    program: string | readonly string[],
+    cwd: string,
+    env: Record<string, string>,
+  ): Promise<RunningServer> {
+    const child = Bun.spawn(typeof program === 'string' ? [program] : [...program], {
+      cwd,
+      env,
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
     const server = new RunningServer(child)
     const ended = Promise.all([
       server.collect(child.stdout, (text) => {
