@@ -28,9 +28,10 @@ test: programs node_modules/.installed
 crashes: programs node_modules/.installed
 	CRASH_CYCLES=$(CYCLES) $(BUN) test test/e2e/crashes.test.ts
 
-## Requests made at random from the OpenAPI document, for MINUTES; `make test` sends some of them, the same each time.
+## Requests made at random from the OpenAPI document, and bytes that are nearly right for everything that reads those of
+## strangers, for MINUTES each; `make test` tries some of both, the same each time. FUZZ_KEEP=1 adds to the corpus.
 fuzz: programs node_modules/.installed
-	FUZZ_MINUTES=$(MINUTES) $(BUN) test test/http/openapi.contract.test.ts
+	FUZZ_MINUTES=$(MINUTES) $(BUN) test test/fuzz test/http/openapi.contract.test.ts
 
 ## Random operations, crashes and installs against a model, for MINUTES (30 unless said).
 soak: programs node_modules/.installed

@@ -1,4 +1,4 @@
-import { hasControls, withoutControls } from '../printable.ts'
+import { hasControls, withoutControls, withoutControlsInLines } from '../printable.ts'
 import { asObject, type RawFields } from './json.ts'
 
 /** What clients print of a version, for people to read. */
@@ -6,8 +6,8 @@ const PRINTED = [
   ...['description', 'keywords', 'homepage', 'license', 'authors', 'support', 'funding', 'suggest'],
   ...['abandoned', 'type'],
 ] as const
-/** Quick to see: escapes that may stand for a control character. */
-const ESCAPED = /\\(?:[bfr]|u(?:00[01789]|061|20[026]|feff))/i
+/** Quick to see: escapes that may stand for a control character other than the end of a line, which stays. */
+const ESCAPED = /\\(?:[bfrt]|u(?:00[01789]|061|20[026]|feff))/i
 
 /**
  * Fields that clients print, without what would steer a terminal: older ones print texts of a package as they come
@@ -30,7 +30,7 @@ function printableJson(raw: string): string {
 }
 
 function printableValue(value: unknown): unknown {
-  if (typeof value === 'string') return withoutControls(value)
+  if (typeof value === 'string') return withoutControlsInLines(value)
   if (Array.isArray(value)) return value.map(printableValue)
   const object = asObject(value)
   if (object === null) return value

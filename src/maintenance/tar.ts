@@ -130,7 +130,10 @@ function entryOf(path: string, block: Buffer, start: number): TarEntry {
     throw damaged(path, 'is no tar file, or was changed')
   }
   if (block[156] !== 0x30) throw damaged(path, 'has something in it that is no file')
-  const size = Number.parseInt(block.toString('latin1', 124, 136), 8)
+  const digits = block.toString('latin1', 124, 136)
+  // A sign, or no number at all, would lead back to what was read before.
+  if (!/^[0-7]{11}\0$/.test(digits)) throw damaged(path, 'is no tar file, or was changed')
+  const size = Number.parseInt(digits, 8)
   const name = block.toString('utf8', 0, 100)
   return { name: name.slice(0, `${name}\0`.indexOf('\0')), start, size }
 }

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { WebhookSender } from '../../../src/sources/hosts/verify-webhook.ts'
 
 /** The headers that a host signs a body with; GitLab’s secret token is the same for every body. */
-export function signature(sender: WebhookSender, secret: string, body: string): Record<string, string> {
+export function signature(sender: WebhookSender, secret: string, body: string | Uint8Array): Record<string, string> {
   const hex = createHmac('sha256', secret).update(body).digest('hex')
   switch (sender) {
     case 'github':
