@@ -24,7 +24,7 @@ run: build
 test: programs node_modules/.installed
 	$(BUN) test --timeout 60000 $(TESTS)
 
-## The server killed CYCLES times while it writes; `make test` does it some 25 times.
+## The server killed CYCLES times while it writes; `make test` does it 15 times.
 crashes: programs node_modules/.installed
 	CRASH_CYCLES=$(CYCLES) $(BUN) test test/e2e/crashes.test.ts
 

@@ -11,7 +11,7 @@ import { type GitServer, startGitServer } from '../support/git-http-server.ts'
 import { createGitRepository } from '../support/git-repository.ts'
 import { library } from '../support/packages.ts'
 
-const CYCLES = Number(process.env.CRASH_CYCLES ?? 25)
+const CYCLES = Number(process.env.CRASH_CYCLES ?? 15)
 const LONGEST_MS = 500
 const PATIENCE_MS = 5_000
 const ADMIN = 'administrator-of-the-crash-tests-0123456789'
