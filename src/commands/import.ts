@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type ExportedPackage, exportedDocuments } from '../bundle/exported-documents.ts'
@@ -34,7 +35,12 @@ export was made from; it is added when it is not there, and need not be reached.
       allowPositionals: true,
       options: { 'manifest-sha256': { type: 'string' }, json: { type: 'boolean', default: false } },
     })
-    const directory = only(positionals, 'import needs one directory.')
+    const directory = only(positionals, 'import needs the directory of an export, or an owner such as github:acme.')
+    if (/^[a-z]{2,}:[^/\\]/i.test(directory) && !existsSync(directory)) {
+      throw new UsageError(
+        `Owners are named github:, gitlab:, bitbucket: or gitea: and their name, unlike ${directory}.`,
+      )
+    }
     const sha256 = values['manifest-sha256']?.toLowerCase() ?? null
     if (sha256 !== null && !/^[0-9a-f]{64}$/.test(sha256)) {
       throw new UsageError('--manifest-sha256 needs 64 hexadecimal digits.')

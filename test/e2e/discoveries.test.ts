@@ -98,7 +98,14 @@ test('a refused credential, and wrong usage, are told', async () => {
   const none = await installation.run(['import', 'github:other', '--url', forge.origin])
   expect(none).toMatchObject({ code: 1, stdout: expect.stringContaining('asks for a credential, and none is set') })
   expect((await installation.run(owner())).code).toBe(0)
-  for (const args of [['import', 'gitea:acme'], [...owner(), '--credential-type', 'token'], ['discovery']]) {
+  const mistyped = await installation.run(['import', 'gitub:acme'])
+  expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining('unlike gitub:acme.') })
+  for (const args of [
+    ['import', 'gitea:acme'],
+    ['import'],
+    [...owner(), '--credential-type', 'token'],
+    ['discovery'],
+  ]) {
     expect(await installation.run(args)).toMatchObject({ code: 2, stdout: '' })
   }
 })

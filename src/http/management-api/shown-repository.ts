@@ -60,7 +60,7 @@ export function isUnderWay(job: JobRow, row: RepositoryRow, now: number): boolea
 
 /** A repository that is just being added; its first sync waits unless it has no source. */
 export function shownNewRepository({ row, upstream }: NewRepositoryRows, baseUrl: string) {
-  const progress = row.nextSyncAt === null ? null : { done: 0, total: 0, step: 'waiting' }
+  const progress = row.nextSyncAt === null ? null : { done: 0, total: 0, step: WAITING }
   return shownRepository(row, { upstream, host: undefined, counts: NOTHING, issues: [], progress, baseUrl })
 }
 
@@ -127,15 +127,18 @@ export function webhookUrl(row: RepositoryRow, baseUrl: string): string | null {
   return row.webhookSecret === null ? null : `${baseUrl}/webhooks/${row.id}`
 }
 
+/** The step of a job that has not begun. */
+const WAITING = 'waiting'
 const NOTHING: RepositoryCounts = { packages: 0, versions: 0 }
 
-/** A job as the API shows it. */
+/** A job as the API shows it. What ended before a step of it was written does not wait any more. */
 export function shownJob(job: JobRow) {
+  const step = job.finishedAt !== null && job.progressStep === WAITING ? '' : job.progressStep
   return {
     id: job.id,
     repository_id: job.repositoryId,
     state: job.state,
-    progress: { done: job.progressDone, total: job.progressTotal, step: job.progressStep },
+    progress: { done: job.progressDone, total: job.progressTotal, step },
     error: job.error,
     created_at: job.createdAt,
     started_at: job.startedAt,
