@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { createFirstToken } from './auth/first-token.ts'
 import type { RateLimits } from './auth/rate-limits.ts'
 import type { TokenVerifier } from './auth/tokens.ts'
@@ -16,6 +17,7 @@ import type { ScrubCounts } from './maintenance/scrubber.ts'
 import type { OpenMirror } from './mirror/open-mirror.ts'
 import type { Logger } from './observability/logger.ts'
 import type { PackageCatalog } from './store/catalog.ts'
+import { databaseFile } from './store/database.ts'
 import { REPEATED_FOR } from './store/idempotent-answers.ts'
 import { REMEMBERED_FOR } from './store/webhooks.ts'
 import type { Discoveries } from './sync/open-discoveries.ts'
@@ -56,6 +58,10 @@ const UPKEEP_MS = 30_000
 const COUNT_MS = 2_000
 const FOLLOW_MS = 1_000
 const DAY_MS = 86_400_000
+const WATCH_MS = 10_000
+/** Seconds and bytes beyond which somebody should know. */
+const LONGEST_STALL = 0.1
+const LONGEST_WAL = 64 * 1024 * 1024
 
 /** The parts that live. */
 export interface Living extends Foundation {
@@ -142,6 +148,7 @@ function upkeepOf(parts: Living): Upkeep {
   upkeep.flush(UPKEEP_MS, () => parts.mirror.issues.flush())
   upkeep.flush(COUNT_MS, () => parts.limits.flush())
   upkeep.every(DAY_MS, () => tellAuditHead(parts))
+  upkeep.every(WATCH_MS, async () => warnOfStrain(parts))
   upkeep.every(UPKEEP_MS, () => parts.tables.idempotentAnswers.dropOld(parts.now() - REPEATED_FOR))
   upkeep.every(UPKEEP_MS, () => parts.tables.webhooks.dropOld(parts.now() - REMEMBERED_FOR))
   // Another instance on the same server may change packages; on a local file nobody else can.
@@ -153,4 +160,13 @@ function upkeepOf(parts: Living): Upkeep {
 async function tellAuditHead({ tables, logger }: Foundation): Promise<void> {
   const { id, hash } = await tables.audit.head()
   if (id > 0) logger.info('audit head', { entry: `aud_${id}`, hash })
+}
+
+/** What slows everything down and is no failure of anything: it would be looked for elsewhere. */
+export function warnOfStrain({ metrics, logger, config }: Pick<Foundation, 'metrics' | 'logger' | 'config'>): void {
+  const seconds = metrics.longestStall()
+  if (seconds > LONGEST_STALL) logger.warn('the event loop stood still', { seconds: Number(seconds.toFixed(3)) })
+  const file = databaseFile({ url: config.databaseUrl, authToken: null })
+  const bytes = file === null ? 0 : (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0)
+  if (bytes > LONGEST_WAL) logger.warn('the write-ahead log is long: something else reads the database', { bytes })
 }

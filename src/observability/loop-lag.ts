@@ -4,7 +4,7 @@ const BEAT_MS = 10
 export class LoopLag {
   private timer: ReturnType<typeof setInterval> | null = null
   private last = 0
-  private longest = 0
+  private readonly readers: { longest: number }[] = []
 
   /** Begins. */
   start(): void {
@@ -19,16 +19,21 @@ export class LoopLag {
     this.timer = null
   }
 
-  /** Seconds of the longest delay since this was asked last. */
-  takeLongest(): number {
-    const longest = this.longest
-    this.longest = 0
-    return longest / 1_000
+  /** A function that gives the seconds of the longest delay since it was called last. */
+  reader(): () => number {
+    const own = { longest: 0 }
+    this.readers.push(own)
+    return () => {
+      const { longest } = own
+      own.longest = 0
+      return longest / 1_000
+    }
   }
 
   private beat(): void {
     const now = performance.now()
-    this.longest = Math.max(this.longest, now - this.last - BEAT_MS)
+    const late = now - this.last - BEAT_MS
+    for (const reader of this.readers) reader.longest = Math.max(reader.longest, late)
     this.last = now
   }
 }

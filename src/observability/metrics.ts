@@ -26,6 +26,8 @@ const MOST_HOSTS = 200
 export class Metrics {
   private readonly registry = new Registry()
   private readonly lag = new LoopLag()
+  /** Seconds of the longest time that the event loop was late since this was called last; metrics count for themselves. */
+  readonly longestStall = this.lag.reader()
   private readonly hosts = new Set<string>()
 
   private readonly requests = new Counter({
@@ -76,11 +78,12 @@ export class Metrics {
   constructor() {
     for (const type of ['built', 'fetched', 'failed', 'refused', 'corrupt', 'mismatch'])
       this.archiveEvents.inc({ type }, 0)
+    const longest = this.lag.reader()
     this.sampled({
       name: 'event_loop_lag_seconds',
       help: 'Longest time that the event loop was late since the last look.',
       kind: 'gauge',
-      samples: () => [{ value: this.lag.takeLongest() }],
+      samples: () => [{ value: longest() }],
     })
   }
 
