@@ -6,6 +6,8 @@ import { type Command, EXIT } from './command.ts'
 /** Longest wait for an answer, in milliseconds. */
 const PATIENCE = 5_000
 
+const NOBODY = 'nobody listens there. Where the server is, HOST and PORT of this command say, or --url.'
+
 /** `healthcheck`: whether the server of this configuration can serve. */
 export const healthcheck: Command = {
   summary: 'ask the running server whether it is ready',
@@ -22,7 +24,8 @@ Exits 0 when the server at HOST and PORT (or URL) is ready, else 1 with the reas
       if (response.ok) return EXIT.done
       console.error(`${url} is not ready: ${await reasonOf(response)}`)
     } catch (error) {
-      console.error(`${url} does not answer: ${messageOf(error)}`)
+      const refused = (error as { code?: unknown }).code === 'ECONNREFUSED'
+      console.error(`${url} does not answer: ${refused ? NOBODY : messageOf(error)}`)
     }
     return EXIT.failed
   },

@@ -55,8 +55,10 @@ function clientOf(send: Send): ManagementClient {
   async function accepted(path: string, init: RequestInit): Promise<Response> {
     const response = await send(path, init)
     if (response.ok) return response
-    const answer = (await response.json()) as { error?: string }
-    throw new AppError('invalid', answer.error ?? `The server answered ${response.status}.`)
+    throw new AppError(
+      'invalid',
+      refusalOf((await response.json()) as Refusal) ?? `The server answered ${response.status}.`,
+    )
   }
   async function* pages(path: string): AsyncGenerator<Record<string, unknown>[]> {
     for (let next: string | null = path; next !== null; ) {
@@ -78,6 +80,18 @@ function clientOf(send: Send): ManagementClient {
       return items
     },
   }
+}
+
+interface Refusal {
+  readonly error?: string
+  readonly details?: { readonly fields?: Readonly<Record<string, string>> }
+}
+
+/** The sentence of an error, and below it what each wrong field should have been; null when it says nothing. */
+function refusalOf({ error, details }: Refusal): string | null {
+  if (error === undefined) return null
+  const fields = Object.entries(details?.fields ?? {}).filter(([, wanted]) => !error.includes(wanted))
+  return [error, ...fields.map(([name, wanted]) => `  ${name}: ${wanted}`)].join('\n')
 }
 
 function nextPage(link: string | null): string | null {

@@ -241,6 +241,12 @@ describe('usage', () => {
     await server.stop()
   })
 
+  test('a wrong value is told with what it should have been', async () => {
+    const wrong = await installation.run(['repository', 'add', 'https://git.example.com/a.git', '--type', 'svn'])
+    expect(wrong).toMatchObject({ code: 1, stdout: '' })
+    expect(wrong.stderr).toMatch(/^These fields are wrong: vcs_type\.\n {2}vcs_type: one of git, github, .*artifact\n$/)
+  })
+
   test('healthcheck: 0 while the server is ready, else 1 with the reason', async () => {
     const server = await installation.serve()
     const port = new URL(server.url).port
@@ -249,7 +255,7 @@ describe('usage', () => {
     await server.stop()
     const { code, stderr } = await installation.run(['healthcheck'], { env: { PORT: port } })
     expect(code).toBe(1)
-    expect(stderr).toContain(`http://127.0.0.1:${port} does not answer`)
+    expect(stderr).toContain(`http://127.0.0.1:${port} does not answer: nobody listens there.`)
   })
 
   test('healthcheck of something that is no package-broker', async () => {
