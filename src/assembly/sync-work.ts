@@ -4,7 +4,8 @@ import { lookAtUpstream } from '../mirror/look.ts'
 import { COMPOSER } from '../mirror/upstream-address.ts'
 import { moveEarlier } from '../store/move-earlier.ts'
 import type { RepositoryRow } from '../store/repositories.ts'
-import { credentialCheck } from '../sync/credential-check.ts'
+import { credentialCheck, ownerCredentialCheck } from '../sync/credential-check.ts'
+import { discoveryHostOpener } from '../sync/discovery-host.ts'
 import type { HostBudgets } from '../sync/host-budgets.ts'
 import { HostFacts } from '../sync/host-facts.ts'
 import { placeFinder } from '../sync/job-place.ts'
@@ -109,5 +110,6 @@ export function repositoryRules(base: Foundation & { readonly budgets: HostBudge
     nextLookAt: (row: Pick<RepositoryRow, 'syncInterval' | 'lastSyncedAt'>) =>
       Math.max(now(), nextLook(row.syncInterval ?? config.syncInterval, row.lastSyncedAt ?? now())),
     checkCredential: credentialCheck(hostOpener(base), base),
+    checkOwnerCredential: ownerCredentialCheck(discoveryHostOpener(base), base),
   }
 }

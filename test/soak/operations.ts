@@ -30,6 +30,12 @@ export const WEIGHTS = {
 /** One thing that is done to the server. */
 export type OperationName = keyof typeof WEIGHTS
 
+/** How often each is done, against the others. */
+export type Weights = Readonly<Record<OperationName, number>>
+
+/** The same with few ends of the server: what grows shows in a process that lives for minutes. */
+export const LONG_LIVES: Weights = { ...WEIGHTS, kill: 0.06, killWhileWriting: 0.06, restart: 0.03 }
+
 /** Does one operation and tells the model; throws when the server does not do what it promises. */
 export async function perform(name: OperationName, world: World): Promise<void> {
   const entry = world.random.pick(world.model.packages)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Growth } from './growth.ts'
-import { type OperationName, perform, WEIGHTS } from './operations.ts'
+import { type OperationName, perform, WEIGHTS, type Weights } from './operations.ts'
 import { Oracle } from './oracle.ts'
 import { World } from './world.ts'
 
@@ -26,7 +26,11 @@ export interface SoakReport {
  * Does operations at random and compares the server with a model of what it promises, after each and from time to time
  * altogether. Throws the first difference, with the operations before it.
  */
-export async function soak(seed: number, length: SoakLength, tell: (line: string) => void = () => {}) {
+export async function soak(
+  seed: number,
+  length: SoakLength,
+  { tell = () => {}, weights = WEIGHTS }: { tell?: (line: string) => void; weights?: Weights } = {},
+) {
   const world = await World.open(seed)
   const growth = new Growth(() => world.pid, join(world.installation.directory, 'data'))
   const oracle = new Oracle(world)
@@ -36,7 +40,7 @@ export async function soak(seed: number, length: SoakLength, tell: (line: string
       (length.until ?? Number.POSITIVE_INFINITY) > Date.now() &&
       done.length < (length.operations ?? Number.POSITIVE_INFINITY)
     ) {
-      const name = world.random.weighted(WEIGHTS)
+      const name = world.random.weighted(weights)
       done.push(name)
       await perform(name, world)
       await oracle.look(world.random.pick(world.model.packages))

@@ -209,15 +209,34 @@ describe('a listing', () => {
 
   test('that is refused waits for another credential', async () => {
     forge.addPackage('lib')
-    const view = await start({ auth_credentials: 'wrong-token' })
-    expect(view).toMatchObject({ status: 'error', error_code: 'auth', next_look_at: null, found: 0 })
+    const { id } = await start()
+    double.instead = () => Response.json({ message: 'Bad credentials' }, { status: 401 })
+    const view = await lookAgain(app, id)
+    expect(view).toMatchObject({ status: 'error', error_code: 'auth', next_look_at: null })
     expect(view.error_message).toContain('does not accept the credential')
-    const asked = () => double.seen.filter(({ path }) => path.startsWith('/orgs/acme/')).length
+    double.seen.length = 0
     app.clock.now += 86_400
     await lookAtNothing()
-    expect(asked()).toBe(1)
+    expect(double.seen.filter(({ path }) => path.startsWith('/orgs/acme/'))).toEqual([])
+    double.instead = null
     await app.ask(`/api/discoveries/${view.id}`, { method: 'PATCH', json: { auth_credentials: double.token } })
     expect(await looked(app, view.id)).toMatchObject({ status: 'active', error_code: null, added: 1 })
+  })
+
+  test('is not begun with a credential that the host refuses, nor goes on with one', async () => {
+    const spec = { url: `${double.origin}/acme`, vcs_type: double.vcsType, credential_type: 'token' }
+    const refused = await app.ask('/api/discoveries', { json: { ...spec, auth_credentials: 'wrong-token' } })
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({
+      details: { fields: { auth_credentials: expect.stringContaining('does not accept the credential') } },
+    })
+    const { id } = await start()
+    const change = await app.ask(`/api/discoveries/${id}`, { method: 'PATCH', json: { auth_credentials: 'wrong' } })
+    expect(change.status).toBe(400)
+    expect(await lookAgain(app, id)).toMatchObject({ status: 'active' })
+    double.instead = () => new Response('down', { status: 503 })
+    const unsure = await app.ask(`/api/discoveries/${id}`, { method: 'PATCH', json: { auth_credentials: 'other' } })
+    expect(unsure.status).toBe(200)
   })
 
   test('has the hosts of its repositories asked again with another credential', async () => {

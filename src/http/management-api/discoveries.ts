@@ -23,6 +23,8 @@ export interface OwnerDiscoveryRoutesParts extends IdempotencyParts {
   readonly queue: SyncQueue
   readonly audit: AuditTrail
   readonly baseUrlOf: BaseUrlOf
+  /** Throws AppError('invalid') for a credential that the host of the owner refuses. */
+  readonly checkOwnerCredential: (row: DiscoveryRow) => Promise<void>
   /** Called when a discovery is due. */
   readonly wakeLooks: () => void
 }
@@ -82,8 +84,9 @@ async function createDiscovery(
   { request, caller }: Asked,
   body: Static<typeof NewDiscovery>,
 ): Promise<Response> {
-  const response = await createOnce(parts, { request, caller, route: 'POST /api/discoveries', body }, () => {
+  const response = await createOnce(parts, { request, caller, route: 'POST /api/discoveries', body }, async () => {
     const row = newDiscovery(parts.secretBox, newId('disc'), body, parts.now())
+    await parts.checkOwnerCredential(row)
     const change = { action: 'discovery.create', subject: row.id, after: discoverySettings(row) }
     return {
       answer: shownDiscovery(row),
@@ -107,6 +110,7 @@ async function changeDiscovery(
   const row = await found(parts, id)
   const { change, credential } = plannedDiscoveryChange(parts.secretBox, row, body)
   if (Object.keys(change).length === 0) return shown(parts, row)
+  if (credential !== undefined) await parts.checkOwnerCredential({ ...row, ...change })
   const given = { type: change.credentialType ?? row.credentialType, text: credential ?? null }
   const repositories =
     credential === undefined
