@@ -83,6 +83,14 @@ function addSyncs(metrics: Metrics, { tables, now }: Sampled): void {
       return [...byStatus].map(([status, rows]) => ({ value: rows.length, labels: { status } }))
     },
   })
+  metrics.sampled({
+    name: 'discoveries',
+    help: 'Owners that are looked at, by status.',
+    kind: 'gauge',
+    labels: ['status'],
+    samples: async () =>
+      (await tables.discoveries.statuses()).map(({ status, count }) => ({ value: count, labels: { status } })),
+  })
 }
 
 function addArchives(metrics: Metrics, { archives, archiveDownloads }: Sampled): void {

@@ -4,7 +4,7 @@ import { discover, foundBy, lookAgain, type ShownDiscovery } from './support/dis
 import { Forge } from './support/hosts/forge.ts'
 import { GithubDouble } from './support/hosts/github-double.ts'
 
-/* What the doctor says of owners, and of repositories that were added for one. */
+/* What the doctor and the metrics say of owners, and of repositories that were added for one. */
 
 let app: TestApp
 let forge: Forge
@@ -47,6 +47,7 @@ test('a refused credential is given to the owner, which has its repositories get
   expect(await found('discoveries')).toMatchObject([
     { state: 'warning', found: expect.stringContaining(discovery.id), advice },
   ])
+  expect(await (await app.ask('/metrics')).text()).toContain('package_broker_discoveries{status="error"} 1\n')
   forge.git.auth = { user: 'x-access-token', password: 'another' }
   expect(await app.sync(id)).toMatchObject({ status: 'error', error_code: 'auth', versions: 2 })
   expect(await found('repositories')).toMatchObject([{ state: 'warning', found: expect.stringContaining(id), advice }])

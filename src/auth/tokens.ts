@@ -169,7 +169,7 @@ const UNKNOWN = 'The token is unknown or was revoked.'
 function unauthorized(reason: string): AppError {
   return new AppError(
     'unauthorized',
-    `${reason} Give Composer one with: composer config --auth http-basic.<host> token <token>`,
+    `${reason} Give Composer one with: composer config --auth http-basic.<host[:port]> token <token>`,
   )
 }
 

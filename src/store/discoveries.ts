@@ -90,6 +90,12 @@ export class DiscoveryTable {
     return pageOf(rows, total?.total ?? 0, page)
   }
 
+  /** How many there are in each status that one is in. */
+  async statuses(): Promise<{ status: DiscoveryRow['status']; count: number }[]> {
+    const { status } = discoveries
+    return this.db.read.select({ status, count: count() }).from(discoveries).groupBy(status)
+  }
+
   /** Id and sealed credential of each repository that a discovery added. */
   async credentialsOfRepositories(id: string): Promise<{ id: string; credentials: string | null }[]> {
     return this.db.read
