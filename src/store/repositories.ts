@@ -192,7 +192,7 @@ export class RepositoryTable {
     return this.db.write(async (tx) => {
       const owned = await tx.select().from(packages).where(eq(packages.repositoryId, id))
       for (const [index, row] of owned.entries()) {
-        if (index % 25 === 24) await turn()
+        if (index % 10 === 9) await turn()
         const modifiedAt = Math.max(now, row.modifiedAt + 1)
         await tx.delete(versions).where(eq(versions.packageId, row.id))
         await tx

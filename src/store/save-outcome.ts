@@ -15,7 +15,7 @@ const CHUNK = 200
 
 /** Rows written between two rests of the event loop; a package without versions counts for some too. */
 const ROWS_PER_REST = 200
-const ROWS_OF_PACKAGE = 8
+const ROWS_OF_PACKAGE = 25
 
 /**
  * Writes the outcome of a sync, inside a write transaction. Local statements are synchronous, so the event loop gets a

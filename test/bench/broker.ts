@@ -15,6 +15,8 @@ export interface Broker {
   api(method: string, path: string, body?: unknown): Promise<unknown>
   /** The text that the server answers to the administrator; throws on any error. */
   text(path: string): Promise<string>
+  /** Sends a file to the management API; throws on any error. */
+  upload(path: string, file: string): Promise<void>
   /** Processor time used so far, in seconds. */
   cpuSeconds(): number
   /** A new token that may only read. */
@@ -57,6 +59,11 @@ export async function startBroker(executable: string, work: string, environment:
       const response = await fetch(url + path, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } })
       if (!response.ok) throw new Error(`GET ${path}: ${response.status}`)
       return response.text()
+    },
+    async upload(path: string, file: string) {
+      const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` }
+      const response = await fetch(url + path, { method: 'PUT', headers, body: Bun.file(file) })
+      if (!response.ok) throw new Error(`PUT ${path}: ${response.status} ${await response.text()}`)
     },
     cpuSeconds: () => cpuSecondsOf(child.pid),
     async readonlyToken() {

@@ -7,6 +7,7 @@ import { measureColdArchive } from './cold-archive.ts'
 import { measureComposer } from './composer-client.ts'
 import { measureDocuments, type Stage } from './documents.ts'
 import { measureFirstSync } from './first-sync.ts'
+import { measureLoad } from './load.ts'
 import { measureMirror } from './mirror.ts'
 import { startNginx } from './nginx.ts'
 import { type Finding, printReport } from './report.ts'
@@ -16,7 +17,7 @@ import { measureSweep } from './sweep.ts'
 
 /**
  * Measures what is promised about speed and prints one table: `bun test/bench/main.ts [start] [documents] [archives]
- * [cold-archive] [first-sync] [scale] [composer] [mirror]
+ * [cold-archive] [first-sync] [scale] [composer] [mirror] [load]
  * [sweep]`, all of them by default. A goal that is missed is a line of
  * the table, not a failure: figures of one machine depend on what else it does.
  */
@@ -36,6 +37,7 @@ const SCENARIOS: Record<string, (stage: Stage, executable: string) => Promise<Fi
   scale: measureScale,
   composer: measureComposer,
   mirror: measureMirror,
+  load: measureLoad,
   sweep: measureSweep,
 }
 

@@ -136,7 +136,7 @@ async function probed(git: GitServer, executable: string, work: string): Promise
 }
 
 /** Waits until no job is left and every repository is as its source offers it. */
-async function settled(broker: Broker, repositories: number): Promise<void> {
+export async function settled(broker: Broker, repositories: number): Promise<void> {
   for (;;) {
     const values = readMetrics(await broker.text('/metrics'))
     const jobs = [...values].filter(([name]) => name.startsWith('jobs{')).reduce((sum, [, value]) => sum + value, 0)
