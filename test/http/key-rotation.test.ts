@@ -40,7 +40,13 @@ async function filled() {
   expect(response.status).toBe(201)
   const { id } = (await response.json()) as { id: string }
   await app.synced(id)
-  const owner = { url: `${server.url}/nobody`, vcs_type: 'gitea', credential_type: 'token', auth_credentials: PASSWORD }
+  // Nobody answers there, so that nobody refuses the credential.
+  const owner = {
+    url: 'http://127.0.0.1:9/nobody',
+    vcs_type: 'gitea',
+    credential_type: 'token',
+    auth_credentials: PASSWORD,
+  }
   expect((await app.ask('/api/discoveries', { json: owner })).status).toBe(201)
   return { app, id }
 }
