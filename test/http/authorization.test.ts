@@ -12,6 +12,7 @@ const CALLERS = [
   'garbage',
   'expired',
   'revoked',
+  'rotated',
   'readonly',
   'restricted readonly',
   'restricted write',
@@ -35,19 +36,22 @@ beforeAll(async () => {
   packageId = ((await (await app.ask('/api/packages')).json()) as { id: string }[])[0]?.id ?? ''
   const expired = await app.token({ expires_at: app.now() + 2 })
   const revoked = await app.token({ permissions: 'write' })
+  const rotated = await app.token({ permissions: 'write' })
   tokens = {
     garbage: `pb_${'x'.repeat(43)}`,
     expired: expired.token,
     revoked: revoked.token,
+    rotated: rotated.token,
     readonly: (await app.token()).token,
     'restricted readonly': (await app.token({ allowed_package_prefixes: [OWN] })).token,
     'restricted write': (await app.token({ permissions: 'write', allowed_package_prefixes: [OWN] })).token,
     write: (await app.token({ permissions: 'write' })).token,
   }
-  // Both are used once, so that a decision that is remembered would show.
-  for (const token of [expired.token, revoked.token]) await app.ask('/packages.json', { token })
+  // Each is used once, so that a decision that is remembered would show.
+  for (const token of [expired.token, revoked.token, rotated.token]) await app.ask('/packages.json', { token })
   await app.passTo(app.now() + 2)
   await app.ask(`/api/tokens/${revoked.id}`, { method: 'DELETE' })
+  await app.ask(`/api/tokens/${rotated.id}/rotate`, { method: 'POST' })
 })
 
 afterAll(() => app?.stop())
