@@ -46,10 +46,10 @@ export interface ArchiveAsker {
 /** Makes the files of the commit an archive is wanted of. The signal is aborted when the store stops. */
 export type OpenSnapshot = (signal: AbortSignal) => Promise<Snapshot>
 
-/** Most of the time of a build goes into waiting for its host; what is held meanwhile is the pack that came so far. */
-const DEFAULT_BOUNDS: FairBounds = { atOnce: 8, perHost: 3, perClient: 4, waiting: 1_000 }
+/** Most of a build is waiting for its host. What is held meanwhile is the pack that came so far, which bounds how many. */
+const DEFAULT_BOUNDS: FairBounds = { atOnce: 6, perHost: 2, perClient: 3, waiting: 1_000 }
 /** Zips written at a time, out of snapshots that are complete: more of them would not be faster on one thread. */
-const ZIPS_AT_ONCE = 2
+const ZIPS_AT_ONCE = 1
 const DEFAULT_EVICTION_GRACE_MS = 5 * 60 * 1000
 const DEFAULT_STOP_GRACE_MS = 10 * 1000
 const TOUCH_EVERY_MS = 5 * 60 * 1000

@@ -112,8 +112,12 @@ class GrowingPack {
     this.#hashed = end
   }
 
-  /** A copy of the exact size, so that the spare half is not kept as long as the pack. */
+  /** A copy of the exact size where much is spare, so that it is not kept as long as the pack. */
   bytes(): Uint8Array {
-    return this.#buffer.slice(0, this.#length)
+    const isFull = this.#length > this.#buffer.length * FULL
+    return isFull ? this.#buffer.subarray(0, this.#length) : this.#buffer.slice(0, this.#length)
   }
 }
+
+/** Share of a buffer that has to be used for it to be kept. */
+const FULL = 0.7

@@ -71,10 +71,10 @@ test('a git host that does not answer, and a token that wants everything: others
   for (let at = 0; at < RELEASES; at++) void archive('slow/lib', at).then(keep('greedy'))
   await until(async () => (await jobs('waiting')) > 900)
   const modest = tokens.map((token, at) => archive('slow/lib', RELEASES - 1 - at, token).then(keep('modest')))
-  await until(async () => answered.greedy.length >= RELEASES - 1_003)
+  await until(async () => answered.greedy.length >= RELEASES - 1_002)
 
-  // Three builds hang; everything that is on another host, or on disk, goes on, for every token.
-  expect(await jobs('running')).toBe(3)
+  // Two builds hang; everything that is on another host, or on disk, goes on, for every token.
+  expect(await jobs('running')).toBe(2)
   expect((await archive('fast/lib', 0, tokens[1])).status).toBe(200)
   expect((await archive('fast/lib', 1, tokens[2])).status).toBe(200)
   expect((await archive('fast/lib', 2)).status).toBe(200)
