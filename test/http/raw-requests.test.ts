@@ -119,3 +119,47 @@ test('TRACE does not echo the token', async () => {
 test('OPTIONS is harmless', async () => {
   expect([204, 404, 405]).toContain(status(await send(head(['OPTIONS /packages.json HTTP/1.1', 'Host: localhost']))))
 })
+
+describe('a request whose end is disputed', () => {
+  const second = `GET /api/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer TOKEN\r\n\r\n`
+  const framings: Record<string, string[]> = {
+    'a length and chunks': ['Content-Length: 5', 'Transfer-Encoding: chunked'],
+    'two lengths': ['Content-Length: 3', 'Content-Length: 5'],
+    'a length that is a list': ['Content-Length: 3, 5'],
+    'a length with a sign': ['Content-Length: +5'],
+    'a blank before the colon': ['Transfer-Encoding : chunked'],
+    'a coding that is none': ['Transfer-Encoding: xchunked'],
+    'chunked, and then something': ['Transfer-Encoding: chunked, identity'],
+    'a folded header': ['X-Folded: a', ' Content-Length: 5'],
+  }
+
+  test.each(Object.keys(framings))('%s: what follows is no second request', async (name) => {
+    const lines = [
+      'POST /downloads HTTP/1.1',
+      'Host: localhost',
+      'Content-Type: application/json',
+      ...(framings[name] ?? []),
+    ]
+    const body = `0\r\n\r\n${second.replace('TOKEN', token)}`
+    const answer = await send(`${lines.join('\r\n')}\r\n\r\n${body}`)
+    expect(answer.match(/HTTP\/1\.1 \d{3}/g)?.length ?? 0).toBeLessThanOrEqual(1)
+    expect(answer).not.toContain('"permissions"')
+    expect(status(answer)).not.toBe(200)
+  })
+
+  test('chunks that are none', async () => {
+    for (const chunk of [
+      'zz\r\nabc',
+      '-5\r\nabc',
+      'ffffffffffffffffff\r\nabc',
+      '5;\nabc',
+      `5;${'x'.repeat(50_000)}\r\nhello\r\n0\r\n\r\n`,
+    ]) {
+      const answer = await send(
+        `POST /api/tokens HTTP/1.1\r\nHost: localhost\r\n${signedIn()}\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}\r\n\r\n`,
+      )
+      expect(answer).not.toContain('pb_')
+      expect([0, 400, 408, 413]).toContain(status(answer))
+    }
+  })
+})
