@@ -38,7 +38,8 @@ export class ExecutableBroker extends Broker {
   }
 
   get logged(): readonly string[] {
-    return this.server.stdout.split('\n')
+    // What comes after the last line end is not a line yet.
+    return this.server.stdout.split('\n').slice(0, -1)
   }
 
   path(name: string): string {
