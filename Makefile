@@ -20,9 +20,9 @@ SEED ?=
 run: build
 	exec ./dist/package-broker
 
-## Every test, with real git, PHP and Composer.
+## Every test, with real git, PHP and Composer; two files at a time, since most of them wait for other programs.
 test: programs node_modules/.installed
-	$(BUN) test --timeout 60000 $(TESTS)
+	$(BUN) test --parallel=2 --no-isolate --timeout 60000 $(TESTS)
 
 ## The server killed CYCLES times while it writes; `make test` does it 15 times.
 crashes: programs node_modules/.installed
