@@ -123,7 +123,7 @@ function loggerOf(config: Config, { logger }: Overrides): { logger: Logger; drop
 
 /** True for a database file, which no other process has open; false for one on a server. */
 export function ownsDatabase(config: Config): boolean {
-  return isLocal({ url: config.databaseUrl, authToken: null })
+  return isLocal({ url: config.databaseUrl })
 }
 
 /** Throws when the program is stopping, or when the database or the directory of archives cannot be used. */
@@ -142,7 +142,7 @@ export async function checkReady(
  * empty. The key is made after the first database.
  */
 function refuseLostDatabase(config: Config): void {
-  const file = databaseFile({ url: config.databaseUrl, authToken: null })
+  const file = databaseFile({ url: config.databaseUrl })
   const key = keyFile(config)
   if (file === null || existsSync(file) || !existsSync(key)) return
   throw new AppError(
@@ -175,7 +175,7 @@ function maintenanceOf(config: Config, parts: Omit<MaintenanceParts, 'archiveDir
   return new Maintenance({
     ...parts,
     archiveDirectory: config.archiveDir,
-    databaseDirectory: databaseDirectory({ url: config.databaseUrl, authToken: null }),
+    databaseDirectory: databaseDirectory({ url: config.databaseUrl }),
   })
 }
 

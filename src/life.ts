@@ -166,7 +166,7 @@ async function tellAuditHead({ tables, logger }: Foundation): Promise<void> {
 export function warnOfStrain({ metrics, logger, config }: Pick<Foundation, 'metrics' | 'logger' | 'config'>): void {
   const seconds = metrics.longestStall()
   if (seconds > LONGEST_STALL) logger.warn('the event loop stood still', { seconds: Number(seconds.toFixed(3)) })
-  const file = databaseFile({ url: config.databaseUrl, authToken: null })
+  const file = databaseFile({ url: config.databaseUrl })
   const bytes = file === null ? 0 : (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0)
   if (bytes > LONGEST_WAL) logger.warn('the write-ahead log is long: something else reads the database', { bytes })
 }

@@ -17,7 +17,8 @@ export interface Sampled extends Foundation {
 
 /** Adds what is known elsewhere and only looked at when somebody asks. */
 export function addSamples(metrics: Metrics, parts: Sampled): void {
-  addSyncs(metrics, parts)
+  addJobs(metrics, parts)
+  addRepositories(metrics, parts)
   addBudgets(metrics, parts)
   addArchives(metrics, parts)
   addScrubbing(metrics, parts)
@@ -42,14 +43,14 @@ function addBudgets(metrics: Metrics, { budgets }: Sampled): void {
   })
 }
 
-function addSyncs(metrics: Metrics, { tables, now }: Sampled): void {
+function addJobs(metrics: Metrics, { tables, now }: Sampled): void {
+  const unfinished = joined(() => tables.jobs.unfinished())
   metrics.sampled({
     name: 'jobs',
     help: 'Unfinished jobs by state.',
     kind: 'gauge',
     labels: ['state'],
-    samples: async () =>
-      (await tables.jobs.unfinished()).map(({ state, count }) => ({ value: count, labels: { state } })),
+    samples: async () => (await unfinished()).map(({ state, count }) => ({ value: count, labels: { state } })),
   })
   metrics.sampled({
     name: 'oldest_job_age_seconds',
@@ -57,18 +58,22 @@ function addSyncs(metrics: Metrics, { tables, now }: Sampled): void {
     kind: 'gauge',
     labels: ['state'],
     samples: async () =>
-      (await tables.jobs.unfinished()).map(({ state, since }) => ({
+      (await unfinished()).map(({ state, since }) => ({
         value: Math.max(0, now() - since),
         labels: { state },
       })),
   })
+}
+
+function addRepositories(metrics: Metrics, { tables, now }: Sampled): void {
+  const conditions = joined(() => tables.repositories.conditions())
   metrics.sampled({
     name: 'repository_sync_age_seconds',
     help: 'Time since a repository was last found to be what its source offers.',
     kind: 'gauge',
     labels: ['repository'],
     samples: async () =>
-      (await tables.repositories.conditions()).map(({ id, lastSyncedAt, createdAt }) => ({
+      (await conditions()).map(({ id, lastSyncedAt, createdAt }) => ({
         value: Math.max(0, now() - (lastSyncedAt ?? createdAt)),
         labels: { repository: id },
       })),
@@ -79,7 +84,7 @@ function addSyncs(metrics: Metrics, { tables, now }: Sampled): void {
     kind: 'gauge',
     labels: ['status'],
     samples: async () => {
-      const byStatus = Map.groupBy(await tables.repositories.conditions(), ({ status }) => status)
+      const byStatus = Map.groupBy(await conditions(), ({ status }) => status)
       return [...byStatus].map(([status, rows]) => ({ value: rows.length, labels: { status } }))
     },
   })
@@ -163,7 +168,7 @@ function addDisk(metrics: Metrics, { config }: Sampled): void {
         }),
       ),
   })
-  const file = databaseFile({ url: config.databaseUrl, authToken: null })
+  const file = databaseFile({ url: config.databaseUrl })
   if (file === null) return
   metrics.sampled({
     name: 'database_bytes',
@@ -207,6 +212,17 @@ function addProcess(metrics: Metrics, { droppedLines }: Sampled): void {
       return [{ value: (user + system) / 1_000_000 }]
     },
   })
+}
+
+/** The same question, asked once for all who ask it before it is answered: the metrics of one look are asked for at once. */
+function joined<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
+  let asked: Promise<Answer> | null = null
+  return () => {
+    asked ??= ask().finally(() => {
+      asked = null
+    })
+    return asked
+  }
 }
 
 function counted(counts: Readonly<Record<string, number>>, labels: Readonly<Record<string, string>>): Sample[] {

@@ -40,7 +40,7 @@ function room(name: string, free: number, all: number): Finding {
 
 /** The database and the key beside it are as good as every credential in it. */
 async function examineSecrets(config: Config): Promise<Finding[]> {
-  const files = [`${config.dataDir}/encryption.key`, databaseFile({ url: config.databaseUrl, authToken: null })]
+  const files = [`${config.dataDir}/encryption.key`, databaseFile({ url: config.databaseUrl })]
   const open: string[] = []
   for (const file of files) {
     const mode = file === null ? 0 : ((await stat(file).catch(() => null))?.mode ?? 0)

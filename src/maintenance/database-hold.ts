@@ -22,7 +22,7 @@ const COPY = /^copy-(\d+)-[0-9a-f-]+\.db(?:-wal|-shm|-journal)?$/
 
 /** Path of the database file. Throws AppError('invalid') for one on a server. */
 export function ownDatabaseFile(config: Config): string {
-  const file = databaseFile({ url: config.databaseUrl, authToken: null })
+  const file = databaseFile({ url: config.databaseUrl })
   if (file !== null) return file
   throw new AppError(
     'invalid',

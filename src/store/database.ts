@@ -176,17 +176,17 @@ function stateOf(file: string | null): FileState | null {
 }
 
 /** True for a `file:` database on this machine. */
-export function isLocal(address: DatabaseAddress): boolean {
+export function isLocal(address: Pick<DatabaseAddress, 'url'>): boolean {
   return address.url.startsWith('file:')
 }
 
 /** Path of a `file:` database; null for one on a server. */
-export function databaseFile(address: DatabaseAddress): string | null {
+export function databaseFile(address: Pick<DatabaseAddress, 'url'>): string | null {
   return isLocal(address) ? resolve(address.url.replace(/^file:(?:\/\/)?/, '').replace(/\?.*$/, '')) : null
 }
 
 /** Directory of a `file:` database; null for one on a server. */
-export function databaseDirectory(address: DatabaseAddress): string | null {
+export function databaseDirectory(address: Pick<DatabaseAddress, 'url'>): string | null {
   const file = databaseFile(address)
   return file === null ? null : dirname(file)
 }
